@@ -1,1 +1,5 @@
-//! (being written)
+//! The event loop: the only place that owns time and effects.
+
+mod engine;
+
+pub use engine::*;
