@@ -1,23 +1,36 @@
 //! The handle that callers hold.
 
+use crate::live::Table;
+use crate::plans::Plans;
+use crate::timers::Timers;
 use jalm_kernel::atom::Catalog;
-use jalm_kernel::ids::{ExecutionId, Millis};
-use jalm_kernel::machine::{Event, Status, Summary, View};
+use jalm_kernel::ids::{ExecutionId, Millis, Timestamp};
+use jalm_kernel::machine::{Status, View};
 use jalm_kernel::plan::{ParamsProblem, Plan};
-use jalm_kernel::ports::{Filter, Health, Runner, Store, StoreError};
+use jalm_kernel::ports::{Health, Runner, Store, StoreError};
 use jalm_kernel::source::Problem;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// The engine's settings.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Executions held at once; further submissions are refused as busy.
     pub max_in_flight: usize,
+    /// Calls that are out at once; the others wait their turn.
+    pub max_calls: usize,
     /// Environment values that intents may read as `env.NAME`.
     pub env: BTreeMap<String, String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_in_flight: 100_000, max_calls: 1024, env: BTreeMap::new() }
+    }
 }
 
 /// What to run.
@@ -108,106 +121,145 @@ pub struct Stats {
 
 /// A cheap, clonable handle on the engine.
 #[derive(Clone)]
-pub struct Engine {}
+pub struct Engine(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) runner: Arc<dyn Runner>,
+    pub(crate) options: Options,
+    pub(crate) runtime: tokio::runtime::Handle,
+    pub(crate) table: Table,
+    pub(crate) plans: Plans,
+    pub(crate) timers: Arc<Timers>,
+    pub(crate) counters: Counters,
+    /// Calls that are out; the rest waits for a permit.
+    pub(crate) permits: Arc<Semaphore>,
+    /// Held while a keyed submission looks for an earlier one, so that two cannot both find none.
+    pub(crate) keys: tokio::sync::Mutex<()>,
+    pub(crate) mode: AtomicU8,
+}
+
+/// How far a shutdown is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Mode {
+    Open = 0,
+    /// Takes no submissions; what runs may end.
+    Draining = 1,
+    /// Moves nothing any more.
+    Stopped = 2,
+}
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) submitted: AtomicU64,
+    pub(crate) completed: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    pub(crate) cancelled: AtomicU64,
+    pub(crate) resumed: AtomicU64,
+    pub(crate) steps_completed: AtomicU64,
+    pub(crate) steps_failed: AtomicU64,
+    pub(crate) calls_running: AtomicU64,
+}
 
 impl Engine {
     /// Starts the engine inside the current Tokio runtime.
-    pub fn start(store: Arc<dyn Store>, catalog: Arc<dyn Catalog>, runner: Arc<dyn Runner>, options: Options) -> Self {
-        let _ = (store, catalog, runner, options);
-        unimplemented!()
-    }
-
-    /// Takes up every execution that had not ended when the last runner stopped. Returns how many.
-    pub async fn resume_unfinished(&self) -> Result<usize, StoreError> {
-        unimplemented!()
-    }
-
-    /// Takes up one execution that had not ended. False when there is none such.
-    pub async fn resume(&self, id: ExecutionId) -> Result<bool, StoreError> {
-        let _ = id;
-        unimplemented!()
+    pub fn start(
+        store: Arc<dyn Store>,
+        catalog: Arc<dyn Catalog>,
+        runner: Arc<dyn Runner>,
+        options: Options,
+    ) -> Self {
+        let inner = Arc::new(Inner {
+            store,
+            catalog,
+            runner,
+            permits: Arc::new(Semaphore::new(options.max_calls)),
+            options,
+            runtime: tokio::runtime::Handle::current(),
+            table: Table::default(),
+            plans: Plans::default(),
+            timers: Arc::default(),
+            counters: Counters::default(),
+            keys: tokio::sync::Mutex::new(()),
+            mode: AtomicU8::new(Mode::Open as u8),
+        });
+        tokio::spawn(crate::timers::run(Arc::downgrade(&inner), inner.timers.clone()));
+        Self(inner)
     }
 
     /// Compiles a source, or finds it among those compiled lately.
     pub fn compile(&self, source: &Arc<str>) -> Result<Arc<Plan>, Vec<Problem>> {
-        let _ = source;
-        unimplemented!()
-    }
-
-    /// Takes a submission; it is durable when this returns.
-    pub async fn submit(&self, submission: Submission) -> Result<Receipt, SubmitError> {
-        let _ = submission;
-        unimplemented!()
-    }
-
-    /// Takes a submission and waits for its end, at most `wait`.
-    pub async fn run(&self, submission: Submission, wait: Duration) -> Result<Waited, SubmitError> {
-        let _ = (submission, wait);
-        unimplemented!()
-    }
-
-    /// Waits for the end of an execution, at most `wait`; then shows it as it is.
-    pub async fn wait(&self, id: ExecutionId, wait: Duration) -> Result<Option<View>, StoreError> {
-        let _ = (id, wait);
-        unimplemented!()
-    }
-
-    /// The durable state of one execution.
-    pub async fn view(&self, id: ExecutionId) -> Result<Option<View>, StoreError> {
-        let _ = id;
-        unimplemented!()
-    }
-
-    /// The durable events from number `from` on, numbered; `None` if there is no such execution.
-    pub async fn events(&self, id: ExecutionId, from: u64) -> Result<Option<Vec<(u64, Event)>>, StoreError> {
-        let _ = (id, from);
-        unimplemented!()
-    }
-
-    /// How many events of a running execution are durable; changes with each flush, closes at its
-    /// end. `None` when it does not run here.
-    pub fn watch(&self, id: ExecutionId) -> Option<tokio::sync::watch::Receiver<u64>> {
-        let _ = id;
-        unimplemented!()
-    }
-
-    /// Lists executions, newest first.
-    pub async fn list(&self, filter: Filter) -> Result<Vec<Summary>, StoreError> {
-        let _ = filter;
-        unimplemented!()
-    }
-
-    /// Stops an execution and everything it runs; durable when it returns.
-    pub async fn cancel(&self, id: ExecutionId, reason: &str) -> Result<(), CancelError> {
-        let _ = (id, reason);
-        unimplemented!()
-    }
-
-    /// Forgets a finished execution; false when there is none of this id or it has not ended.
-    pub async fn delete(&self, id: ExecutionId) -> Result<bool, StoreError> {
-        let _ = id;
-        unimplemented!()
+        self.0.plans.compile(source, &*self.0.catalog)
     }
 
     /// Counters and gauges.
     pub fn stats(&self) -> Stats {
-        unimplemented!()
+        let counters = &self.0.counters;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            submitted: read(&counters.submitted),
+            completed: read(&counters.completed),
+            failed: read(&counters.failed),
+            cancelled: read(&counters.cancelled),
+            resumed: read(&counters.resumed),
+            steps_completed: read(&counters.steps_completed),
+            steps_failed: read(&counters.steps_failed),
+            calls_running: read(&counters.calls_running),
+            in_flight: self.0.table.len() as u64,
+            timers: self.0.timers.len() as u64,
+        }
     }
 
     /// The store's health.
     pub fn health(&self) -> Health {
-        unimplemented!()
+        self.0.store.health()
     }
 
     /// The atoms.
     pub fn catalog(&self) -> &dyn Catalog {
-        unimplemented!()
+        &*self.0.catalog
     }
 
     /// Takes nothing new, lets running calls end within `grace`, writes everything, stops.
     /// What had not ended goes on at the next start.
     pub async fn shutdown(&self, grace: Duration) {
-        let _ = grace;
-        unimplemented!()
+        self.0.set_mode(Mode::Draining);
+        let drained = async {
+            // Each call that ends may start the next one of its execution; a short look now and
+            // then is enough for the last seconds of a process.
+            while self.0.counters.calls_running.load(Ordering::Relaxed) > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if tokio::time::timeout(grace, drained).await.is_err() {
+            tracing::warn!(
+                calls = self.0.counters.calls_running.load(Ordering::Relaxed),
+                "stopping with calls still running; their executions go on at the next start"
+            );
+        }
+        self.0.set_mode(Mode::Stopped);
+        self.0.table.for_each(|live| live.abort_calls());
+        self.0.store.close().await;
     }
+}
+
+impl Inner {
+    pub(crate) fn mode(&self) -> Mode {
+        match self.mode.load(Ordering::Acquire) {
+            0 => Mode::Open,
+            1 => Mode::Draining,
+            _ => Mode::Stopped,
+        }
+    }
+
+    fn set_mode(&self, mode: Mode) {
+        self.mode.fetch_max(mode as u8, Ordering::AcqRel);
+    }
+}
+
+/// The wall clock. The only place of the engine that reads it.
+pub(crate) fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Timestamp(since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
 }

@@ -135,3 +135,16 @@ pub struct Items {
     pub completed: u32,
     pub failed: u32,
 }
+
+/// About how many bytes `value` has as JSON text; exact up to escapes and floats.
+pub fn json_size(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(number) => number.as_i64().map_or(20, |n| n.unsigned_abs().checked_ilog10().unwrap_or(0) as usize + 2),
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => 2 + items.iter().map(|item| json_size(item) + 1).sum::<usize>(),
+        Value::Object(entries) => {
+            2 + entries.iter().map(|(key, value)| key.len() + 4 + json_size(value)).sum::<usize>()
+        }
+    }
+}
