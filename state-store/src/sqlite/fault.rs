@@ -1,0 +1,81 @@
+//! What SQLite's errors mean here: what to retry, what to refuse, what to tell a person.
+
+use jalm_kernel::ports::StoreError;
+use rusqlite::{Error, ErrorCode};
+use std::path::Path;
+
+/// Whether the disk or the file is to blame, so that the same write may work later. Everything
+/// else is the fault of a command.
+pub(super) fn is_environment(error: &Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::ReadOnly
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::CannotOpen
+                | ErrorCode::OutOfMemory
+                | ErrorCode::PermissionDenied
+                | ErrorCode::FileLockingProtocolFailed
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::NoLargeFileSupport
+                | ErrorCode::OperationInterrupted
+        )
+    )
+}
+
+/// Whether what is stored cannot be read, now or later.
+pub(super) fn is_damage(error: &Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        || matches!(
+            error,
+            Error::FromSqlConversionFailure(..)
+                | Error::IntegralValueOutOfRange(..)
+                | Error::InvalidColumnType(..)
+                | Error::Utf8Error(..)
+        )
+}
+
+/// What happened and what to do, for a file that cannot be written or read.
+pub(super) fn explain(error: &Error) -> (String, &'static str) {
+    let (what, remedy) = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => ("the disk is full", "free some space"),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => (
+            "it may not be written",
+            "make the file and its folder writable for the user that runs jalm",
+        ),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            ("another program holds it locked", "end that program (a `sqlite3` shell, a backup)")
+        }
+        Some(ErrorCode::SystemIoFailure) => {
+            ("the disk reports an error", "check the disk and its mount (`dmesg`)")
+        }
+        Some(ErrorCode::OutOfMemory) => ("memory ran out", "give the process more memory"),
+        _ if is_damage(error) => ("it is damaged", "stop jalm and restore a backup"),
+        _ => ("SQLite gave up", "check that the file and its folder are still there"),
+    };
+    (format!("{what} ({error})"), remedy)
+}
+
+/// A failed read, for whoever asked.
+pub(super) fn of_read(path: &Path, error: &Error) -> StoreError {
+    let (what, remedy) = explain(error);
+    let message = format!("cannot read the store `{}`: {what}; {remedy}", path.display());
+    if is_damage(error) {
+        StoreError::Corrupt { message }
+    } else {
+        StoreError::Unavailable { message }
+    }
+}
+
+/// A command that can never be written, for whoever gave it.
+pub(super) fn of_command(path: &Path, error: &Error) -> StoreError {
+    let message = format!(
+        "the store `{}` refuses this change: {error}; repeating it will not help",
+        path.display()
+    );
+    StoreError::Corrupt { message }
+}

@@ -1,0 +1,182 @@
+//! A disk that refuses, a command that spoils, a file that was damaged.
+
+use super::{folder, open};
+use crate::conformance::{append, birth, id, next};
+use crate::sqlite::Sqlite;
+use jalm_kernel::machine::Status;
+use jalm_kernel::ports::{Append, Filter, Health, Journal, Kv, StoreError};
+use rusqlite::Connection;
+use std::sync::atomic::Ordering;
+use tokio::sync::oneshot;
+
+type Durable = oneshot::Receiver<Result<(), StoreError>>;
+
+fn start(store: &Sqlite, append: Append) -> Durable {
+    let (answer, durable) = oneshot::channel();
+    store.append(append, Box::new(move |outcome| drop(answer.send(outcome))));
+    durable
+}
+
+fn big(n: u64) -> Append {
+    Append { record: vec![7; 64 << 10], ..birth(n, "a", Status::Running) }
+}
+
+/// Waits for the fact, by asking again and again.
+async fn until(mut fact: impl FnMut() -> bool) {
+    while !fact() {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn fill(store: &Sqlite) -> Vec<Durable> {
+    append(store, birth(1, "a", Status::Running)).await.unwrap();
+    store.shared.max_pages.store(1, Ordering::Relaxed); // no page more than there are
+    let waiting: Vec<_> = (2..20).map(|n| start(store, big(n))).collect();
+    until(|| store.health() != Health::Good).await;
+    waiting
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_delays_and_loses_nothing() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    let mut waiting = fill(&store).await;
+    let Health::Degraded(text) = store.health() else { panic!("the health is good") };
+    for part in ["s.db", "the disk is full", "free some space"] {
+        assert!(text.contains(part), "{text}");
+    }
+    // Reads go on, and see nothing of what waits.
+    assert!(store.load(id(1)).await.unwrap().is_some());
+    assert!(store.load(id(2)).await.unwrap().is_none());
+    waiting.push(start(&store, next(1, "a", Status::Completed, 1, 1)));
+    assert!(waiting.iter_mut().all(|durable| durable.try_recv().is_err()), "told too early");
+
+    store.shared.max_pages.store(0, Ordering::Relaxed);
+    for durable in waiting {
+        durable.await.unwrap().unwrap();
+    }
+    assert_eq!(store.health(), Health::Good);
+    drop(store);
+    let store = open(&path);
+    for n in 1..20 {
+        assert!(store.load(id(n)).await.unwrap().is_some(), "execution {n} was lost");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_cannot_write_can_still_be_closed() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    let waiting = fill(&store).await;
+    store.close().await;
+    for durable in waiting {
+        assert_eq!(durable.await.unwrap(), Err(StoreError::Closed));
+    }
+    let store = open(&path);
+    assert!(store.load(id(1)).await.unwrap().is_some());
+    assert!(store.load(id(2)).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_lock_delays_and_is_explained() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let durable = start(&store, birth(1, "a", Status::Running));
+    until(|| store.health() != Health::Good).await;
+    let Health::Degraded(text) = store.health() else { panic!("the health is good") };
+    assert!(text.contains("another program holds it locked"), "{text}");
+    other.execute_batch("COMMIT").unwrap();
+    durable.await.unwrap().unwrap();
+    assert_eq!(store.health(), Health::Good);
+}
+
+#[tokio::test]
+async fn a_change_that_the_database_refuses_fails_alone() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "CREATE TRIGGER t BEFORE INSERT ON executions WHEN NEW.intent = 'poison'
+             BEGIN SELECT RAISE(ABORT, 'no poison here'); END",
+        )
+        .unwrap();
+    let intents = ["a", "poison", "b", "poison", "c"];
+    let waiting: Vec<_> = (1..)
+        .zip(intents)
+        .map(|(n, intent)| start(&store, birth(n, intent, Status::Running)))
+        .collect();
+    for (intent, durable) in intents.into_iter().zip(waiting) {
+        match durable.await.unwrap() {
+            Ok(()) => assert_ne!(intent, "poison"),
+            Err(error) => {
+                assert_eq!(intent, "poison");
+                assert!(error.to_string().contains("no poison here"), "{error}");
+            }
+        }
+    }
+    assert_eq!(store.health(), Health::Good);
+    let all = store.list(Filter { limit: 10, ..Filter::default() }).await.unwrap();
+    assert_eq!(all.len(), 3);
+}
+
+#[tokio::test]
+async fn what_was_changed_behind_our_back_is_reported() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    let damages = [
+        ("UPDATE executions SET status = 9", "unknown state 9"),
+        ("UPDATE executions SET events = 7", "breaks off at event 2"),
+        ("DELETE FROM journal WHERE first = 0", "breaks off at event 0"),
+        ("UPDATE journal SET parts = x'01'", "not put together as it says"),
+        ("DELETE FROM sources", "plan of execution"),
+        ("UPDATE executions SET intent = x'00'", "s.db"),
+    ];
+    let file = Connection::open(&path).unwrap();
+    file.execute_batch("PRAGMA ignore_check_constraints = ON").unwrap();
+    for (n, (damage, message)) in (1..).zip(damages) {
+        append(&store, birth(n, "a", Status::Running)).await.unwrap();
+        append(&store, next(n, "a", Status::Running, 1, 1)).await.unwrap();
+        if file.execute_batch(damage).is_err() {
+            // STRICT tables refuse wrong types themselves.
+            assert_eq!(damage, damages[5].0);
+            continue;
+        }
+        match store.load(id(n)).await {
+            Err(StoreError::Corrupt { message: text }) => {
+                assert!(text.contains(message) && text.contains("backup"), "{damage}: {text}");
+            }
+            other => panic!("{damage}: {other:?}"),
+        }
+        file.execute_batch(
+            "DELETE FROM executions; DELETE FROM journal;
+             INSERT OR IGNORE INTO sources SELECT id, 'intent: a' FROM plans",
+        )
+        .unwrap();
+    }
+    file.execute_batch("INSERT INTO kv VALUES ('s', 'k', 'not json', NULL)").unwrap();
+    let error = store.get("s", "k", jalm_kernel::ids::Timestamp(0)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_may_panic_or_hold_the_last_handle() {
+    let (_folder, path) = folder();
+    let store = std::sync::Arc::new(open(&path));
+    store.append(birth(1, "a", Status::Running), Box::new(|_| panic!("a bad listener")));
+    append(&*store, birth(2, "a", Status::Running)).await.unwrap();
+    let (held, (ended, end)) = (store.clone(), std::sync::mpsc::channel());
+    let mut watch = store.shared.ended.subscribe();
+    let listener = move |_| {
+        // Waits for the test's handle to go, so that this one is the last.
+        end.recv().ok();
+        drop(held);
+    };
+    store.append(birth(3, "a", Status::Running), Box::new(listener));
+    drop(store);
+    ended.send(()).unwrap();
+    watch.wait_for(|ended| *ended).await.ok();
+    assert!(open(&path).load(id(3)).await.unwrap().is_some());
+}
