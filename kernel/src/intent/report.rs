@@ -1,0 +1,60 @@
+//! Collects what is wrong while an intent is decoded.
+
+use crate::source::{Lines, Problem, Span};
+use std::borrow::Cow;
+
+/// More problems are not collected: nobody reads them, and a hostile config could have millions.
+const MOST: usize = 1000;
+
+/// The problems so far, and what is needed to word them.
+pub(super) struct Reporter<'a> {
+    problems: Vec<Problem>,
+    /// The lines of the source, if it is known.
+    lines: Option<Lines<'a>>,
+}
+
+impl<'a> Reporter<'a> {
+    pub(super) fn new(source: Option<&'a str>) -> Self {
+        Self { problems: Vec::new(), lines: source.map(Lines::of) }
+    }
+
+    /// Adds an error.
+    pub(super) fn error(
+        &mut self,
+        code: &'static str,
+        path: &str,
+        span: Span,
+        message: impl Into<String>,
+        hint: impl Into<Cow<'static, str>>,
+    ) {
+        if self.problems.len() < MOST {
+            self.problems.push(Problem {
+                code,
+                path: path.to_owned(),
+                span,
+                message: message.into(),
+                hint: hint.into(),
+                warning: false,
+            });
+        }
+    }
+
+    /// A place in words: its line, or its path if the source is not at hand.
+    pub(super) fn place(&self, span: Span, path: &str) -> String {
+        match &self.lines {
+            Some(lines) => format!("line {}", lines.line(span.start)),
+            None => format!("`{path}`"),
+        }
+    }
+
+    /// Whether an error was added.
+    pub(super) fn failed(&self) -> bool {
+        self.problems.iter().any(|problem| !problem.warning)
+    }
+
+    /// All problems, in the order of the text.
+    pub(super) fn into_problems(mut self) -> Vec<Problem> {
+        self.problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
+        self.problems
+    }
+}
