@@ -2,6 +2,7 @@
 //! --features testkit -- [folder] [seconds]`.
 
 #![expect(clippy::print_stdout, reason = "a program that prints figures")]
+#![expect(clippy::cast_precision_loss, reason = "counts of records, far below 2^52")]
 
 use jalm_kernel::machine::Status;
 use jalm_kernel::ports::{Append, Store};

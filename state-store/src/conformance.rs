@@ -72,6 +72,9 @@ pub fn next(n: u64, intent: &str, status: Status, first: u64, count: u32) -> App
 }
 
 /// Appends and waits until it is durable.
+///
+/// # Panics
+/// When the store drops the listener without calling it.
 pub async fn append(store: &dyn Store, append: Append) -> Result<(), StoreError> {
     let (answer, durable) = oneshot::channel();
     store.append(append, Box::new(move |outcome| drop(answer.send(outcome))));

@@ -69,7 +69,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn intent(n: u64) -> &'static str {
-    if n % 2 == 0 { "a" } else { "b" }
+    if n.is_multiple_of(2) { "a" } else { "b" }
 }
 
 /// The append that a step means, given how many events each execution should have by now.
@@ -157,20 +157,17 @@ async fn same(history: Vec<Step>) -> Result<(), TestCaseError> {
     let (memory, mut sqlite) = (crate::memory(), crate::open(&url).unwrap());
     let (mut ends, mut now) = (vec![0; 8], 0);
     for step in &history {
-        let appends = match step {
-            Step::Appends(all) => all.iter().map(|one| make(*one, &mut ends)).collect(),
-            _ => Vec::new(),
-        };
-        match step {
-            Step::Get(_, by) => now += by,
-            Step::Reopen => {
-                drop(sqlite);
-                sqlite = crate::open(&url).unwrap();
-                // The clock of `remove` is that of the last `get`.
-                sqlite.get("space", "k0", Timestamp(now)).await.unwrap();
-                memory.get("space", "k0", Timestamp(now)).await.unwrap();
-            }
-            _ => {}
+        let mut appends = Vec::new();
+        if let Step::Appends(all) = step {
+            appends.extend(all.iter().map(|one| make(*one, &mut ends)));
+        } else if let Step::Get(_, by) = step {
+            now += by;
+        } else if let Step::Reopen = step {
+            drop(sqlite);
+            sqlite = crate::open(&url).unwrap();
+            // The clock of `remove` is that of the last `get`.
+            sqlite.get("space", "k0", Timestamp(now)).await.unwrap();
+            memory.get("space", "k0", Timestamp(now)).await.unwrap();
         }
         let expected = perform(&*memory, step, &appends, now).await;
         prop_assert_eq!(perform(&*sqlite, step, &appends, now).await, expected, "{:?}", step);

@@ -44,13 +44,13 @@ impl Lock {
 
 /// An error of the file system, by what the operator does about it.
 pub(super) fn of_io(path: &Path, error: &std::io::Error) -> OpenError {
-    use std::io::ErrorKind;
-    let (path, reason) = (path.to_owned(), error.to_string());
-    match error.kind() {
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            OpenError::ReadOnly { path, reason }
-        }
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => OpenError::Full { path },
-        _ => OpenError::Io { path, reason },
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let (path, reason, kind) = (path.to_owned(), error.to_string(), error.kind());
+    if matches!(kind, PermissionDenied | ReadOnlyFilesystem) {
+        OpenError::ReadOnly { path, reason }
+    } else if matches!(kind, StorageFull | QuotaExceeded) {
+        OpenError::Full { path }
+    } else {
+        OpenError::Io { path, reason }
     }
 }

@@ -9,12 +9,14 @@
 //! that owns the store and names its process id (`lock`). The tables are described in `schema`.
 //!
 //! **One row for many records.** Within one commit, consecutive records of one execution become
-//! one journal row and one write of its list row (`batch`); the borders are kept, so readers get
+//! one journal row and at most one write of its list row (`group`); the borders are kept, so readers get
 //! back the records that were appended.
 
 mod batch;
 mod command;
 mod fault;
+mod group;
+mod known;
 mod lock;
 mod mailbox;
 mod query;

@@ -30,12 +30,10 @@ pub(super) fn load(connection: &Connection, id: ExecutionId) -> Answer<Option<St
     let bytes = id.0.as_bytes();
     let snapshot = connection.unchecked_transaction()?;
     let found = snapshot
-        .prepare_cached(&format!("SELECT {COLUMNS}, plan, events FROM executions WHERE id = ?1"))?
-        .query_row([bytes], |row| {
-            Ok((summary(row), row.get::<_, i64>("plan")?, row.get::<_, i64>("events")?))
-        })
+        .prepare_cached(&format!("SELECT {COLUMNS}, plan FROM executions WHERE id = ?1"))?
+        .query_row([bytes], |row| Ok((summary(row), row.get::<_, i64>("plan")?)))
         .optional()?;
-    let Some((summary, plan, events)) = found else { return Ok(None) };
+    let Some((summary, plan)) = found else { return Ok(None) };
     let source = snapshot
         .prepare_cached("SELECT hash, source FROM plans JOIN sources ON plan = id WHERE id = ?1")?
         .query_row([plan], |row| Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, Arc<str>>(1)?)))
@@ -47,18 +45,15 @@ pub(super) fn load(connection: &Connection, id: ExecutionId) -> Answer<Option<St
     let mut next = 0;
     for record in &records {
         if record.first != next {
-            return Err(gap(id, next));
+            let what = format!("the journal of execution `{id}` breaks off at event {next}");
+            return Err(Bad::Damaged(what));
         }
         next += u64::from(record.count);
     }
-    if i64::try_from(next) != Ok(events) {
-        return Err(gap(id, next));
+    if records.is_empty() {
+        return Err(Bad::Damaged(format!("the journal of execution `{id}` is missing")));
     }
     Ok(Some(Stored { summary: summary?, plan: PlanHash(hash), source, records }))
-}
-
-fn gap(id: ExecutionId, at: u64) -> Bad {
-    Bad::Damaged(format!("the journal of execution `{id}` breaks off at event {at}"))
 }
 
 pub(super) fn records(connection: &Connection, id: ExecutionId, from: u64) -> Answer<Vec<Record>> {
@@ -98,7 +93,7 @@ pub(super) fn unfinished(connection: &Connection) -> Answer<Vec<ExecutionId>> {
         let mut statement = connection.prepare_cached(
             "SELECT id FROM executions INDEXED BY executions_status WHERE status = ?1",
         )?;
-        let found = statement.query_map([status_code(status)], |row| execution_id(row))?;
+        let found = statement.query_map([status_code(status)], execution_id)?;
         for id in found {
             ids.push(id?);
         }
@@ -110,7 +105,7 @@ pub(super) fn unfinished(connection: &Connection) -> Answer<Vec<ExecutionId>> {
 pub(super) fn find_key(connection: &Connection, key: &str) -> Answer<Option<ExecutionId>> {
     let id = connection
         .prepare_cached("SELECT id FROM executions INDEXED BY executions_key WHERE key = ?1")?
-        .query_row([key], |row| execution_id(row))
+        .query_row([key], execution_id)
         .optional()?;
     Ok(id)
 }

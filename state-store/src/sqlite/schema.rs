@@ -4,8 +4,8 @@
 //!
 //! | table | a row is | remarks |
 //! |---|---|---|
-//! | `executions` | one execution as lists show it | `id`: the 16 bytes of its UUIDv7; `status`: see `codec`; `plan`: a row of `plans`; `events`: how many are stored, the next append starts there; times in ms |
-//! | `journal` | one or more consecutive records | `first`, `count`: its events; `parts`: borders of joined records, or null (see `codec::parts_of`) |
+//! | `executions` | one execution as lists show it | `id`: the 16 bytes of its UUIDv7; `status`: see `codec`; `plan`: a row of `plans`; times in ms |
+//! | `journal` | one or more consecutive records | `first`, `count`: its events; `parts`: borders of joined records, or null (see `codec::parts_of`); in order of arrival, so that a commit of a hundred executions fills a few pages instead of touching a hundred |
 //! | `plans`, `sources` | a plan in use | by hash; `uses` counts its executions, the last one takes it along |
 //! | `kv` | a value with an end of life | JSON text; a row that has run out is invisible and swept later |
 //! | `messages` | a message of the embedded queue | in order of `seq` |
@@ -36,20 +36,20 @@ const MIGRATIONS: &[&str] = &[
          started_at INTEGER,
          completed_at INTEGER,
          plan INTEGER NOT NULL,
-         key TEXT,
-         events INTEGER NOT NULL
+         key TEXT
      ) STRICT, WITHOUT ROWID;
      CREATE INDEX executions_status ON executions (status, id);
      CREATE INDEX executions_intent ON executions (intent, status, id);
      CREATE UNIQUE INDEX executions_key ON executions (key) WHERE key IS NOT NULL;
      CREATE TABLE journal (
+         seq INTEGER PRIMARY KEY,
          id BLOB NOT NULL,
          first INTEGER NOT NULL,
          count INTEGER NOT NULL,
          parts BLOB,
          record BLOB NOT NULL,
-         PRIMARY KEY (id, first)
-     ) STRICT, WITHOUT ROWID;
+         UNIQUE (id, first)
+     ) STRICT;
      CREATE TABLE plans (
          id INTEGER PRIMARY KEY,
          hash BLOB NOT NULL UNIQUE,
@@ -126,7 +126,7 @@ fn place(path: &Path) -> Result<PathBuf, OpenError> {
 fn identify(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     let read = || -> rusqlite::Result<(i64, i64, i64)> {
-        connection.busy_timeout(Duration::from_millis(1000))?;
+        connection.busy_timeout(Duration::from_secs(1))?;
         let number = |sql: &str| connection.query_row(sql, [], |row| row.get(0));
         Ok((
             number("PRAGMA application_id")?,

@@ -1,7 +1,8 @@
 //! The one thread that writes: takes what waits, commits it, tells everyone.
 
-use super::batch::{self, Outcome, Plans};
+use super::batch::{self, Outcome};
 use super::command::Command;
+use super::known::Known;
 use super::lock::Lock;
 use super::mailbox::Taken;
 use super::{Shared, fault, lock};
@@ -31,7 +32,7 @@ pub(super) fn start(
 ) -> Result<JoinHandle<()>, OpenError> {
     let path = shared.path.clone();
     let mut writer =
-        Writer { connection, shared, plans: Plans::default(), sets: 0, dirty: false, lost: 0 };
+        Writer { connection, shared, known: Known::default(), sets: 0, dirty: false, lost: 0 };
     std::thread::Builder::new()
         .name("jalm-store".to_owned())
         .spawn(move || {
@@ -49,7 +50,7 @@ pub(super) fn start(
 struct Writer {
     connection: Connection,
     shared: Arc<Shared>,
-    plans: Plans,
+    known: Known,
     /// `set`s since the last sweep.
     sets: u32,
     /// Whether something was committed since the last tidying.
@@ -142,22 +143,21 @@ impl Writer {
         self.bound_pages()?;
         let now = self.shared.now.load(Ordering::Relaxed);
         let result = self
-            .transact(|connection, plans, sets| batch::apply(connection, plans, sets, chunk, now));
-        match &result {
-            Ok(_) => self.plans.keep(),
-            Err(_) => self.plans.drop_found(),
+            .transact(|connection, known, sets| batch::apply(connection, known, sets, chunk, now));
+        if result.is_err() {
+            self.known.forget_all();
         }
         result
     }
 
     fn transact<T>(
         &mut self,
-        act: impl FnOnce(&Connection, &mut Plans, &mut u32) -> rusqlite::Result<T>,
+        act: impl FnOnce(&Connection, &mut Known, &mut u32) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
         let connection = &self.connection;
         let run = |sql| connection.prepare_cached(sql)?.execute([]);
         run("BEGIN IMMEDIATE")?;
-        let result = act(connection, &mut self.plans, &mut self.sets)
+        let result = act(connection, &mut self.known, &mut self.sets)
             .and_then(|done| run("COMMIT").map(|_| done));
         // Some errors have rolled back already.
         if result.is_err() && !connection.is_autocommit() {
