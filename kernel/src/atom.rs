@@ -19,8 +19,14 @@ pub enum Layer {
 
 impl Layer {
     /// All layers in the order of the specification.
-    pub const ALL: [Self; 6] =
-        [Self::IoHttp, Self::IoDb, Self::IoFile, Self::ComputeScript, Self::RenderHtml, Self::NotifyMq];
+    pub const ALL: [Self; 6] = [
+        Self::IoHttp,
+        Self::IoDb,
+        Self::IoFile,
+        Self::ComputeScript,
+        Self::RenderHtml,
+        Self::NotifyMq,
+    ];
 
     /// The name as written in an intent.
     pub fn name(self) -> &'static str {

@@ -38,6 +38,7 @@ pub struct Timestamp(pub i64);
 
 impl Timestamp {
     /// The moment `millis` later; saturates at the end of time.
+    #[must_use]
     pub fn plus(self, millis: Millis) -> Self {
         Self(self.0.saturating_add(i64::try_from(millis.0).unwrap_or(i64::MAX)))
     }

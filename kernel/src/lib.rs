@@ -12,12 +12,12 @@
 //! **Not here, on purpose:** performing actions (`scheduler`), storing events (`state-store`),
 //! knowing how an atom works (`layers`), the shapes of HTTP (`api`).
 
-pub mod ids;
-pub mod failure;
 pub mod atom;
-pub mod source;
-pub mod intent;
 pub mod expr;
-pub mod plan;
+pub mod failure;
+pub mod ids;
+pub mod intent;
 pub mod machine;
+pub mod plan;
 pub mod ports;
+pub mod source;

@@ -19,13 +19,24 @@ pub enum Root {
     /// The step's own output, inside its `output` key.
     Response,
     /// The item of the `depth`-th loop around the expression, 1 being the outermost.
-    Item { name: Arc<str>, depth: u32 },
+    Item {
+        name: Arc<str>,
+        depth: u32,
+    },
     /// The number of that item.
-    Index { depth: u32 },
+    Index {
+        depth: u32,
+    },
     /// `steps.ID`.
-    Step { id: Arc<str>, node: NodeIx },
+    Step {
+        id: Arc<str>,
+        node: NodeIx,
+    },
     /// A name bound by `set` steps, the latest first: the first one that ran counts.
-    Variable { name: Arc<str>, bound_by: Vec<NodeIx> },
+    Variable {
+        name: Arc<str>,
+        bound_by: Vec<NodeIx>,
+    },
 }
 
 /// The names that exist where an expression stands.
@@ -59,7 +70,10 @@ pub struct Expr {
 
 pub(super) enum Code {
     /// `segments` start after the root, for steps after the id.
-    Path { root: Root, segments: Vec<Segment> },
+    Path {
+        root: Root,
+        segments: Vec<Segment>,
+    },
     Jinja(minijinja::Expression<'static, 'static>),
 }
 
@@ -115,7 +129,11 @@ impl Expr {
             }
             (name, _) => names.name(name)?,
         };
-        Ok(Self { text: text.into(), roots: vec![root.clone()], code: Code::Path { root, segments } })
+        Ok(Self {
+            text: text.into(),
+            roots: vec![root.clone()],
+            code: Code::Path { root, segments },
+        })
     }
 
     /// The text between the braces.
@@ -157,7 +175,9 @@ fn check_step_field(text: &str, field: Option<&Segment>) -> Result<(), CompileEr
         None => Ok(()),
         Some(Segment::Key(key)) if STEP_FIELDS.contains(&&**key) => Ok(()),
         Some(Segment::Key(key)) => wrong(format!("`{text}`: a step has no `{key}`")),
-        Some(Segment::Index(index)) => wrong(format!("`{text}`: a step is not a list, so `[{index}]` finds nothing")),
+        Some(Segment::Index(index)) => {
+            wrong(format!("`{text}`: a step is not a list, so `[{index}]` finds nothing"))
+        }
     }
 }
 

@@ -42,15 +42,17 @@ impl Expr {
                 self.walk(datum.json(), segments).cloned()
             }
             Code::Jinja(compiled) => {
-                let value = compiled
-                    .eval(self.context(scope))
-                    .map_err(|error| self.failed(&error))?;
+                let value =
+                    compiled.eval(self.context(scope)).map_err(|error| self.failed(&error))?;
                 if value.is_undefined() {
                     return Err(self.undefined(""));
                 }
                 serde_json::to_value(&value).map_err(|error| {
-                    Failure::permanent("expression", format!("`{}` gives no JSON: {error}", self.text))
-                        .hint("functions and macros are not values; call them")
+                    Failure::permanent(
+                        "expression",
+                        format!("`{}` gives no JSON: {error}", self.text),
+                    )
+                    .hint("functions and macros are not values; call them")
                 })
             }
         }

@@ -64,7 +64,11 @@ fn subscript(inside: &str) -> Option<Segment> {
     if let Some(key) = quoted('\'').or_else(|| quoted('"')) {
         return Some(Segment::Key(key.into()));
     }
-    inside.bytes().all(|byte| byte.is_ascii_digit()).then(|| inside.parse().ok())?.map(Segment::Index)
+    inside
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| inside.parse().ok())?
+        .map(Segment::Index)
 }
 
 /// Follows `segments` down from `value`. The error is how many segments could be followed.
@@ -89,7 +93,9 @@ mod tests {
         let path = parse(" steps['my-step'].output.rows[0].sku ").unwrap();
         assert_eq!(&*path.root, "steps");
         assert_eq!(path.segments.len(), 5);
-        for other in ["a + b", "f(x)", "1", "true", "a | length", "a.b.", "a[", "'x'", "", "a[b]", "a-b"] {
+        for other in
+            ["a + b", "f(x)", "1", "true", "a | length", "a.b.", "a[", "'x'", "", "a[b]", "a-b"]
+        {
             assert_eq!(parse(other), None, "{other}");
         }
     }

@@ -1,6 +1,6 @@
 //! A value with expressions somewhere inside it.
 
-use super::compile::{CompileError, Expr, Names, NameError};
+use super::compile::{CompileError, Expr, NameError, Names};
 use super::eval::Scope;
 use super::split::{Part, split};
 use crate::failure::Failure;
@@ -115,9 +115,11 @@ impl Template {
             Self::Literal(value) => Ok(value.clone()),
             Self::Expr(expr) => expr.eval(scope),
             Self::Text(pieces) => text(pieces, scope).map(Value::String),
-            Self::List(items) => {
-                items.iter().map(|item| item.eval(scope)).collect::<Result<_, _>>().map(Value::Array)
-            }
+            Self::List(items) => items
+                .iter()
+                .map(|item| item.eval(scope))
+                .collect::<Result<_, _>>()
+                .map(Value::Array),
             Self::Map(entries) => entries
                 .iter()
                 .map(|(key, value)| Ok((key.clone(), value.eval(scope)?)))
@@ -146,10 +148,13 @@ fn text(pieces: &[Piece], scope: &dyn Scope) -> Result<String, Failure> {
     for piece in pieces {
         match piece {
             Piece::Text(literal) => text.push_str(literal),
-            Piece::Expr(expr) => match expr.eval(scope)? {
-                Value::String(value) => text.push_str(&value),
-                value => text.push_str(&value.to_string()),
-            },
+            Piece::Expr(expr) => {
+                let value = expr.eval(scope)?;
+                match value.as_str() {
+                    Some(value) => text.push_str(value),
+                    None => text.push_str(&value.to_string()),
+                }
+            }
         }
         if text.len() > MAX_TEXT {
             return Err(Failure::permanent(

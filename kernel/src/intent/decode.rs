@@ -5,7 +5,7 @@ use super::keys::{BACKOFF, INTENT};
 use super::report::Reporter;
 use super::steps::Steps;
 use super::{Defaults, FileGrants, Grants, Intent, Limits, Located, Retry};
-use crate::source::{self, Data, Node, Problem, Span};
+use crate::source::{self, Data, Key, Node, Problem, Span};
 use serde_json::{Map, Value};
 
 /// Reads an intent; all problems at once, in the order of the text. Warnings come along with a
@@ -38,13 +38,17 @@ fn decode_with(
     node: &Node,
     mut reporter: Reporter<'_>,
 ) -> Result<(Intent, Vec<Problem>), Vec<Problem>> {
-    let intent = Fields::open(&INTENT, node, "", &mut reporter).and_then(|fields| {
-        wrapped(&fields, &mut reporter);
-        intent(&fields, &mut reporter)
-    });
-    if !matches!(node.data, Data::Map(_)) {
-        no_map(node, &mut reporter);
-    }
+    let intent = match &node.data {
+        Data::Map(entries) if wrapped(entries, &mut reporter) => None,
+        Data::Map(_) => {
+            let fields = Fields::open(&INTENT, node, "", &mut reporter);
+            fields.and_then(|fields| intent(&fields, &mut reporter))
+        }
+        Data::Null | Data::Bool(_) | Data::Number(_) | Data::Text(_) | Data::List(_) => {
+            no_map(node, &mut reporter);
+            None
+        }
+    };
     match intent {
         Some(intent) if !reporter.failed() => Ok((intent, reporter.into_problems())),
         _ => Err(reporter.into_problems()),
@@ -69,8 +73,9 @@ fn no_map(node: &Node, reporter: &mut Reporter<'_>) {
 }
 
 /// The body of a request instead of the config in it is an easy slip.
-fn wrapped(fields: &Fields<'_>, reporter: &mut Reporter<'_>) {
-    if let Some(key) = fields.key("jalm_config") {
+fn wrapped(entries: &[(Key, Node)], reporter: &mut Reporter<'_>) -> bool {
+    let wrapper = entries.iter().find(|(key, _)| key.text == "jalm_config");
+    if let Some((key, _)) = wrapper {
         reporter.error(
             "misplaced_key",
             "jalm_config",
@@ -79,6 +84,7 @@ fn wrapped(fields: &Fields<'_>, reporter: &mut Reporter<'_>) {
             "keep only what stands in `jalm_config`, or send the whole to `POST /exec`",
         );
     }
+    wrapper.is_some()
 }
 
 /// None when something that an intent cannot be without is missing or wrong; that is reported.
@@ -177,7 +183,12 @@ fn defaults(field: &Field<'_>, reporter: &mut Reporter<'_>) -> Option<Defaults> 
 pub(super) fn retry(field: &Field<'_>, reporter: &mut Reporter<'_>) -> Option<Retry> {
     if matches!(field.node.data, Data::Number(_)) {
         let attempts = super::keys::RETRY.key("attempts")?;
-        let short = Field { definition: attempts, node: field.node, path: field.path.clone() };
+        let short = Field {
+            name: field.name,
+            definition: attempts,
+            node: field.node,
+            path: field.path.clone(),
+        };
         return Some(Retry { attempts: short.whole(reporter)?, ..Retry::default() });
     }
     let fields = field.table(reporter)?;

@@ -17,9 +17,19 @@ pub(super) struct Fields<'n> {
 
 /// The value of one key.
 pub(super) struct Field<'n> {
+    /// The key as it was written.
+    pub(super) name: &'static str,
     pub(super) definition: &'static Definition,
     pub(super) node: &'n Node,
     pub(super) path: String,
+}
+
+/// What an unknown key may stand for.
+enum Guess {
+    /// It is the word of another tool for this key.
+    Elsewhere(&'static Definition),
+    /// It is spelt almost like this key.
+    Near(&'static Definition),
 }
 
 impl<'n> Fields<'n> {
@@ -34,14 +44,20 @@ impl<'n> Fields<'n> {
         let Data::Map(entries) = &node.data else { return None };
         let fields = Self { table, entries, path: path.to_owned() };
         for (key, _) in entries {
+            if reporter.full() {
+                break;
+            }
             fields.check_key(key, reporter);
         }
-        for name in table.required.iter().filter(|name| fields.get(name).is_none()) {
-            // Marking a whole map would fill the screen; its first key is enough.
-            let span = entries.first().map_or(node.span, |(key, _)| key.span);
-            let example = table.key(name).map_or(String::new(), |key| key.shape.example(name));
-            let message = format!("the {} has no `{name}`", table.name);
-            reporter.error("missing_key", path, span, message, example);
+        for name in table.required {
+            // A misspelt key is not reported a second time as a missing one.
+            if fields.get(name).is_none() && !fields.means(name) {
+                // Marking a whole map would fill the screen; its first key is enough.
+                let span = entries.first().map_or(node.span, |(key, _)| key.span);
+                let example = table.key(name).map_or(String::new(), |key| key.shape.example(name));
+                let message = format!("the {} has no `{name}`", table.name);
+                reporter.error("missing_key", path, span, message, example);
+            }
         }
         Some(fields)
     }
@@ -76,30 +92,52 @@ impl<'n> Fields<'n> {
     }
 
     fn unknown_hint(&self, name: &str) -> String {
-        let lower = name.to_lowercase();
-        let elsewhere = self
-            .table
-            .keys
-            .iter()
-            .find(|key| key.elsewhere.iter().any(|word| word.eq_ignore_ascii_case(&lower)));
-        let all = self.table.keys.iter().map(|key| key.name);
-        if let Some(key) = elsewhere {
-            return match key.later {
-                None => format!("it is called `{}` here", key.name),
-                Some(instead) => format!("`{}` is not supported yet: {instead}", key.name),
-            };
-        }
-        if let Some(near) = closest(name, all) {
-            return format!("did you mean `{near}`?");
+        match self.guess(name) {
+            Some(Guess::Elsewhere(Definition { name, later: None, .. })) => {
+                return format!("it is called `{name}` here");
+            }
+            Some(Guess::Elsewhere(Definition { name, later: Some(instead), .. })) => {
+                return format!("`{name}` is not supported yet: {instead}");
+            }
+            Some(Guess::Near(near)) => return format!("did you mean `{}`?", near.name),
+            None => {}
         }
         let names: Vec<String> = self.table.names().map(|key| format!("`{key}`")).collect();
         let names = names.join(", ");
         if self.table.name == "step" {
             return format!(
-                "the input of an atom belongs under `input:`; the keys of a step are {names}"
+                "what an atom takes stands under its `input:`; the keys of a step are {names}"
             );
         }
         format!("the keys here are {names}")
+    }
+
+    /// Which key an unknown one stands for, as far as one can tell.
+    fn guess(&self, name: &str) -> Option<Guess> {
+        let keys = self.table.keys;
+        let elsewhere = keys.iter().find(|key| {
+            key.elsewhere.iter().any(|word| word.eq_ignore_ascii_case(name)) && !self.has(key.name)
+        });
+        if let Some(key) = elsewhere {
+            return Some(Guess::Elsewhere(key));
+        }
+        let near = closest(name, keys.iter().map(|key| key.name))?;
+        self.table.key(near).map(Guess::Near)
+    }
+
+    /// Whether one of the unknown keys seems to stand for `name`.
+    pub(super) fn means(&self, name: &str) -> bool {
+        let unknown = self.entries.iter().filter(|(key, _)| self.table.key(&key.text).is_none());
+        // Guessing is not cheap, and a hostile config can have very many keys.
+        let unknown = unknown.take(100);
+        unknown.filter_map(|(key, _)| self.guess(&key.text)).any(|guess| match guess {
+            Guess::Elsewhere(key) | Guess::Near(key) => key.name == name,
+        })
+    }
+
+    /// Whether an unknown key seems to stand for one that says what a step does.
+    pub(super) fn means_a_body(&self) -> bool {
+        self.table.one_of.iter().copied().flatten().any(|name| self.means(name))
     }
 
     /// Whether the key was written, even if it is not supported yet.
@@ -127,7 +165,7 @@ impl<'n> Fields<'n> {
     pub(super) fn get(&self, name: &str) -> Option<Field<'n>> {
         let definition = self.table.key(name).filter(|key| key.later.is_none())?;
         let (_, node) = self.entries.iter().find(|(key, _)| key.text == name)?;
-        Some(Field { definition, node, path: join(&self.path, name) })
+        Some(Field { name: definition.name, definition, node, path: join(&self.path, name) })
     }
 }
 
@@ -140,7 +178,7 @@ pub(super) fn join(path: &str, key: &str) -> String {
 impl<'n> Field<'n> {
     /// Reports that the value is of another kind than the table says.
     pub(super) fn wrong_kind(&self, reporter: &mut Reporter<'_>) {
-        let (name, shape) = (self.definition.name, &self.definition.shape);
+        let (name, shape) = (self.name, &self.definition.shape);
         let message = match &self.node.data {
             Data::Null => format!("`{name}` has no value, it must be {}", shape.wanted()),
             Data::Bool(_) | Data::Number(_) | Data::Text(_) | Data::List(_) | Data::Map(_) => {
@@ -150,16 +188,22 @@ impl<'n> Field<'n> {
         reporter.error("wrong_type", &self.path, self.node.span, message, self.hint());
     }
 
+    fn example(&self) -> String {
+        self.definition.shape.example(self.name)
+    }
+
     /// How the value is written, with a word on what was probably meant.
     fn hint(&self) -> String {
-        let (name, shape) = (self.definition.name, &self.definition.shape);
-        let example = shape.example(name);
+        let (name, shape) = (self.name, &self.definition.shape);
+        let example = self.example();
         match (&self.node.data, shape) {
-            (Data::Text(text), Shape::Texts { .. }) => format!("write `{name}: [{}]`", shown(text)),
+            (Data::Text(text), Shape::Texts { .. }) => {
+                format!("write `{name}: [\"{}\"]`", shown(text))
+            }
             (Data::Text(text), _) if text.contains("{{") => {
                 format!("no expression can stand here; {example}")
             }
-            (Data::Number(number), Shape::Text) => {
+            (Data::Number(number), Shape::Text { .. }) => {
                 format!("put it in quotes: `{name}: \"{number}\"`")
             }
             (
@@ -185,16 +229,17 @@ impl<'n> Field<'n> {
             return None;
         };
         if let Shape::Name(rule) = &self.definition.shape
-            && !self.fits(*rule, text, reporter) {
-                return None;
-            }
+            && !self.fits(*rule, text, reporter)
+        {
+            return None;
+        }
         Some(Located { span: self.node.span, value: text.clone() })
     }
 
     fn fits(&self, rule: Rule, text: &str, reporter: &mut Reporter<'_>) -> bool {
         let fits = rule.fits(text);
         if !fits {
-            let message = format!("`{}` can not be the `{}`", shown(text), self.definition.name);
+            let message = format!("`{}` is not a valid `{}`", shown(text), self.name);
             self.wrong_value(reporter, message, rule.allowed().to_owned());
         }
         fits
@@ -215,29 +260,22 @@ impl<'n> Field<'n> {
             self.wrong_kind(reporter);
             return None;
         };
-        let (min, max) = match self.definition.shape {
-            Shape::Whole { min, max } => (min, max),
-            _ => (0, u32::MAX),
-        };
+        let Shape::Whole { min, max } = self.definition.shape else { return None };
         let value = number.as_u64().and_then(|value| u32::try_from(value).ok());
         let value = value.filter(|value| (min..=max).contains(value));
         if value.is_none() {
             let message = format!(
                 "`{}` is {number}, it must be a whole number from {min} to {max}",
-                self.definition.name
+                self.name
             );
-            self.wrong_value(
-                reporter,
-                message,
-                self.definition.shape.example(self.definition.name),
-            );
+            self.wrong_value(reporter, message, self.example());
         }
         value
     }
 
     /// A duration; a bare number counts seconds.
     pub(super) fn duration(&self, reporter: &mut Reporter<'_>) -> Option<Millis> {
-        let name = self.definition.name;
+        let name = self.name;
         let read = match &self.node.data {
             Data::Number(number) => duration::from_seconds(number.as_f64().unwrap_or(f64::MAX)),
             Data::Text(text) if !text.contains("{{") => duration::parse(text),
@@ -252,7 +290,7 @@ impl<'n> Field<'n> {
             Data::Null | Data::Bool(_) | Data::List(_) | Data::Map(_) => String::new(),
         };
         let zero_allowed = matches!(self.definition.shape, Shape::Duration { zero: true });
-        let example = self.definition.shape.example(name);
+        let example = self.example();
         match read {
             Ok(Millis(0)) if !zero_allowed => {
                 let message = format!("`{name}` is `{written}`, which leaves no time at all");
@@ -262,7 +300,7 @@ impl<'n> Field<'n> {
             Ok(millis) => Some(millis),
             Err(Wrong::TooLong) => {
                 let message = format!("`{name}` is `{written}`, longer than a year");
-                self.wrong_value(reporter, message, example);
+                self.wrong_value(reporter, message, "366d is the longest".to_owned());
                 None
             }
             Err(Wrong::Form) => {
@@ -287,9 +325,9 @@ impl<'n> Field<'n> {
         if found.is_none() {
             let hint = match closest(text, choices.iter().map(|(word, _)| *word)) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => self.definition.shape.example(self.definition.name),
+                None => self.example(),
             };
-            let message = format!("`{}` can not be `{}`", self.definition.name, shown(text));
+            let message = format!("`{}` can not be `{}`", self.name, shown(text));
             self.wrong_value(reporter, message, hint);
         }
         found
@@ -303,7 +341,7 @@ impl<'n> Field<'n> {
         }
         let hint = match closest(&name.value, Layer::ALL.map(Layer::name)) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => self.definition.shape.example(self.definition.name),
+            None => self.example(),
         };
         let message = format!("there is no layer `{}`", shown(&name.value));
         reporter.error("unknown_layer", &self.path, self.node.span, message, hint);
@@ -322,9 +360,8 @@ impl<'n> Field<'n> {
                 texts.push(Located { span: item.span, value: text.clone() });
             } else {
                 let path = format!("{}[{index}]", self.path);
-                let message =
-                    format!("`{}` lists texts, here is {}", self.definition.name, item.kind());
-                let hint = self.definition.shape.example(self.definition.name);
+                let message = format!("`{}` lists texts, here is {}", self.name, item.kind());
+                let hint = self.example();
                 reporter.error("wrong_type", &path, item.span, message, hint);
             }
         }

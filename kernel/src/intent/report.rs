@@ -27,7 +27,7 @@ impl<'a> Reporter<'a> {
         message: impl Into<String>,
         hint: impl Into<Cow<'static, str>>,
     ) {
-        if self.problems.len() < MOST {
+        if !self.full() {
             self.problems.push(Problem {
                 code,
                 path: path.to_owned(),
@@ -37,6 +37,11 @@ impl<'a> Reporter<'a> {
                 warning: false,
             });
         }
+    }
+
+    /// Whether there are so many problems that no more are taken.
+    pub(super) fn full(&self) -> bool {
+        self.problems.len() >= MOST
     }
 
     /// A place in words: its line, or its path if the source is not at hand.

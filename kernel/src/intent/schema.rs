@@ -86,7 +86,7 @@ fn property(key: &Definition) -> Value {
 
 fn shape(shape: &Shape) -> Value {
     match shape {
-        Shape::Text => json!({"type": "string"}),
+        Shape::Text { .. } => json!({"type": "string"}),
         Shape::Name(rule) => json!({"type": "string", "pattern": rule.pattern()}),
         Shape::Flag => json!({"type": "boolean"}),
         Shape::Whole { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),

@@ -43,7 +43,7 @@ impl<'r, 'a> Steps<'r, 'a> {
             return Vec::new();
         };
         if items.is_empty() {
-            let name = field.definition.name;
+            let name = field.name;
             let message = format!("`{name}` holds no step");
             let hint = format!("add one below `{name}:`, like `- atom: get_timestamp`");
             self.reporter.error("wrong_value", &field.path, field.node.span, message, hint);
@@ -190,7 +190,7 @@ impl<'r, 'a> Steps<'r, 'a> {
             if fields.has("atom") || fields.has("layer") { self.atom(fields, node) } else { None };
         match groups[..] {
             [] => {
-                if !fields.has_later_form() {
+                if !fields.has_later_form() && !fields.means_a_body() {
                     self.no_body(fields, node, path);
                 }
                 return None;

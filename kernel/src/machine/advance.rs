@@ -30,7 +30,8 @@ impl Execution {
     /// Works off what is ready, within the bounds of one decision.
     pub(super) fn advance(&mut self, now: Timestamp, out: &mut Decision) {
         while matches!(self.phase, Phase::Running) {
-            if out.events.len() >= EVENTS_PER_DECISION || out.actions.len() >= ACTIONS_PER_DECISION {
+            if out.events.len() >= EVENTS_PER_DECISION || out.actions.len() >= ACTIONS_PER_DECISION
+            {
                 out.more = true;
                 return;
             }
@@ -104,36 +105,40 @@ impl Execution {
         now: Timestamp,
         out: &mut Decision,
     ) {
-        let place = self.place(id.at);
         let gated = is_gated((atom.effect_of)(&input));
-        let call = Call {
+        let call = self.new_call(id, atom, input, node);
+        if gated {
+            let place = call.place.clone();
+            self.record(Event::Calling { place, n: id.attempt, at: now }, Some(id.at), out);
+        } else if let Some(slot) = self.slot_mut(id.at) {
+            // Not recorded: if it is lost, the slot is ready again after the replay.
+            *slot = Slot::Running(Running { attempt: id.attempt, started: now, recorded: false });
+        }
+        out.actions.push(Action::Call { id, call, gated });
+    }
+
+    fn new_call(&self, id: CallId, atom: AtomUse, input: Value, node: &PlanNode) -> Call {
+        let place = self.place(id.at);
+        Call {
             execution: self.id,
             intent: self.submitted.intent.clone(),
             idempotency_key: self.idempotency_key(&place),
-            place: place.clone(),
+            place,
             attempt: id.attempt,
             atom: atom.name,
             input,
             timeout: node.timeout.unwrap_or(DEFAULT_STEP_TIMEOUT),
             grants: self.plan.grants.clone(),
-        };
-        if gated {
-            self.record(Event::Calling { place, n: id.attempt, at: now }, Some(id.at), out);
-        } else if let Some(slot) = self.slot_mut(id.at) {
-            // Not recorded: if it is lost, the slot is ready again after the replay.
-            *slot = Slot::Running(Running { attempt: id.attempt, started: now });
         }
-        out.actions.push(Action::Call { id, call, gated });
     }
 
-    /// `jalm-<execution>-<step>-<item>`: the same for every attempt.
+    /// `jalm-<execution>-<step>-<item>`: the same for every attempt. Items of nested loops are
+    /// joined by dots, outside loops the item is 0; so the last dash always ends the step's id,
+    /// which may hold dashes itself.
     fn idempotency_key(&self, place: &Place) -> Arc<str> {
-        use std::fmt::Write;
-        let mut key = format!("jalm-{}-{}", self.id, place.step);
-        for (level, item) in place.items.iter().enumerate() {
-            let _ = write!(key, "{}{item}", if level == 0 { '-' } else { '.' });
-        }
-        key.into()
+        let items: Vec<String> = place.items.iter().map(u32::to_string).collect();
+        let items = if items.is_empty() { "0".to_owned() } else { items.join(".") };
+        format!("jalm-{}-{}-{items}", self.id, place.step).into()
     }
 
     fn set_values(
@@ -277,9 +282,14 @@ impl Execution {
         if let Some(template) = &self.plan.output {
             let output = template.eval(&self.facts(root, None))?;
             let size = super::view::json_size(&output);
-            return if size > super::decide::MAX_OUTPUT { Err(too_large(size)) } else { Ok(output) };
+            return if size > super::decide::MAX_OUTPUT {
+                Err(too_large(size))
+            } else {
+                Ok(output)
+            };
         }
-        let slots = self.frame(root).map_or(0, |frame| u32::try_from(frame.slots.len()).unwrap_or(0));
+        let slots =
+            self.frame(root).map_or(0, |frame| u32::try_from(frame.slots.len()).unwrap_or(0));
         let last = slots.checked_sub(1).map(|slot| SlotKey { frame: root, slot });
         let output = last.and_then(|key| self.slot_output(key));
         Ok(output.map_or(Value::Null, |output| (**output.json()).clone()))
@@ -295,7 +305,8 @@ impl Execution {
         let plan = self.plan.clone();
         let Some(node) = self.node_at(key) else { return };
         let Kind::Loop { list, .. } = &plan.node(node).kind else { return };
-        let live: Vec<(u32, FrameKey)> = turns.live.iter().map(|(item, key)| (*item, *key)).collect();
+        let live: Vec<(u32, FrameKey)> =
+            turns.live.iter().map(|(item, key)| (*item, *key)).collect();
         let items = match list.eval(&self.facts(key.frame, None)).and_then(items_of) {
             Ok(items) => Arc::new(items),
             Err(error) => return self.fail(call, started, 0, error, now, out),
@@ -313,14 +324,26 @@ impl Execution {
     }
 
     /// A call with effects was out when the runner stopped, and its answer is lost.
-    pub(super) fn settle(&mut self, key: SlotKey, running: Running, now: Timestamp, out: &mut Decision) {
-        let Some(node) = self.node_at(key) else { return };
-        let Kind::Call { atom, .. } = &self.plan.node(node).kind else { return };
+    pub(super) fn settle(
+        &mut self,
+        key: SlotKey,
+        running: Running,
+        now: Timestamp,
+        out: &mut Decision,
+    ) {
+        let plan = self.plan.clone();
+        let Some(node) = self.node_at(key).map(|node| plan.node(node)) else { return };
+        let Kind::Call { atom, input } = &node.kind else { return };
+        let id = CallId { at: key, attempt: running.attempt };
         match atom.retry {
+            // The same attempt once more: that it started is recorded already.
             RetrySafety::Safe | RetrySafety::WithKey => {
-                if let Some(slot) = self.slot_mut(key) {
-                    *slot = Slot::Ready(running.attempt);
-                    self.ready.push_back(key);
+                match input.eval(&self.facts(key.frame, None)) {
+                    Ok(input) => {
+                        let call = self.new_call(id, *atom, input, node);
+                        out.actions.push(Action::Call { id, call, gated: true });
+                    }
+                    Err(error) => self.fail(id, running.started, 0, error, now, out),
                 }
             }
             RetrySafety::Never => {
@@ -329,8 +352,8 @@ impl Execution {
                     format!("the runner stopped while {} ran, and nobody can know whether it had its effect", atom.name),
                 )
                 .hint("look at the other side, then start the rest again");
-                let call = CallId { at: key, attempt: running.attempt };
-                self.fail(call, running.started, now.since(running.started).0 * 1000, error, now, out);
+                let us = now.since(running.started).0.saturating_mul(1000);
+                self.fail(id, running.started, us, error, now, out);
             }
         }
     }
@@ -368,19 +391,22 @@ fn inside(failed: &(Place, Failure)) -> Failure {
 }
 
 fn items_of(list: Value) -> Result<Vec<Value>, Failure> {
-    match list {
-        Value::Array(items) if items.len() > MAX_ITEMS => Err(Failure::permanent(
+    let what = kind(&list);
+    let Value::Array(items) = list else {
+        return Err(Failure::permanent(
+            "wrong_type",
+            format!("`foreach` needs a list and got {what}"),
+        )
+        .hint("give a list; for a map use `{{ the_map | items }}`"));
+    };
+    if items.len() > MAX_ITEMS {
+        return Err(Failure::permanent(
             "too_many_items",
             format!("`foreach` got {} items, the limit is {MAX_ITEMS}", items.len()),
         )
-        .hint("split the list and run the intent once per part")),
-        Value::Array(items) => Ok(items),
-        other => Err(Failure::permanent(
-            "wrong_type",
-            format!("`foreach` needs a list and got {}", kind(&other)),
-        )
-        .hint("give a list; for a map use `{{ the_map | items }}`")),
+        .hint("split the list and run the intent once per part"));
     }
+    Ok(items)
 }
 
 fn kind(value: &Value) -> &'static str {

@@ -3,8 +3,8 @@
 
 use super::event::Event;
 use super::state::{
-    Attention, Backoff, CallId, Ended, Execution, Frame, FrameKey, How, Inner, Open, Phase, Running,
-    Slot, SlotKey, Turns,
+    Attention, Backoff, CallId, Ended, Execution, Frame, FrameKey, How, Inner, Open, Phase,
+    Running, Slot, SlotKey, Turns,
 };
 use super::view::{Items, json_size};
 use crate::expr::Datum;
@@ -32,9 +32,12 @@ impl Execution {
             | Event::Calling { place, .. }
             | Event::Done { place, .. }
             | Event::Failed { place, .. }
-            | Event::Skipped { place, .. } => Some(self.locate(place).ok_or_else(|| {
-                BadJournal { event: self.count, why: format!("there is no running step at `{place}`") }
-            })?),
+            | Event::Skipped { place, .. } => {
+                Some(self.locate(place).ok_or_else(|| BadJournal {
+                    event: self.count,
+                    why: format!("there is no running step at `{place}`"),
+                })?)
+            }
             Event::Submitted(_)
             | Event::Started { .. }
             | Event::Completed { .. }
@@ -56,43 +59,52 @@ impl Execution {
             }
             (Event::Entered { n, at, items, .. }, Some(key)) => self.enter(key, *n, *at, *items),
             (Event::Calling { n, at, .. }, Some(key)) => {
-                self.set(key, Slot::Running(Running { attempt: *n, started: *at }));
+                self.set(key, Slot::Running(Running { attempt: *n, started: *at, recorded: true }));
             }
             (Event::Done { n, at, us, out, iso, .. }, Some(key)) => {
                 let out = out.clone().map(Datum::new);
                 let (out, progress, group) = self.close_container(key, out);
-                self.end(key, Ended {
-                    how: How::Completed(out),
-                    attempts: *n,
-                    started: Some(*at),
-                    us: Some(*us),
-                    isolation: iso.clone(),
-                    progress,
-                    group,
-                });
+                self.end(
+                    key,
+                    Ended {
+                        how: How::Completed(out),
+                        attempts: *n,
+                        started: Some(*at),
+                        us: Some(*us),
+                        isolation: iso.clone(),
+                        progress,
+                        group,
+                    },
+                );
             }
             (Event::Failed { n, at, us, error, retry_at: Some(until), .. }, Some(key)) => {
                 self.stop_inside(key, Keep::Nothing);
-                self.set(key, Slot::Backoff(Box::new(Backoff {
-                    failed_attempt: *n,
-                    until: *until,
-                    error: error.clone(),
-                    started: *at,
-                    us: *us,
-                })));
+                self.set(
+                    key,
+                    Slot::Backoff(Box::new(Backoff {
+                        failed_attempt: *n,
+                        until: *until,
+                        error: error.clone(),
+                        started: *at,
+                        us: *us,
+                    })),
+                );
             }
             (Event::Failed { n, at, us, error, retry_at: None, .. }, Some(key)) => {
                 let progress = self.progress(key);
                 let group = self.stop_inside(key, Keep::Groups);
-                self.end(key, Ended {
-                    how: How::Failed(error.clone()),
-                    attempts: *n,
-                    started: Some(*at),
-                    us: Some(*us),
-                    isolation: None,
-                    progress,
-                    group,
-                });
+                self.end(
+                    key,
+                    Ended {
+                        how: How::Failed(error.clone()),
+                        attempts: *n,
+                        started: Some(*at),
+                        us: Some(*us),
+                        isolation: None,
+                        progress,
+                        group,
+                    },
+                );
             }
             (Event::Skipped { .. }, Some(key)) => self.end(key, Ended::without_run(How::Skipped)),
             (Event::Completed { at, out }, _) => {
@@ -129,7 +141,8 @@ impl Execution {
         let Some(node) = self.node_at(key) else { return };
         let inner = match self.plan.node(node).kind {
             Kind::Group { block, .. } => {
-                let items = self.frame(key.frame).map(|frame| frame.items.clone()).unwrap_or_default();
+                let items =
+                    self.frame(key.frame).map(|frame| frame.items.clone()).unwrap_or_default();
                 Inner::Group(self.open_frame(block, Some(key), items, None))
             }
             Kind::Loop { .. } => {
@@ -227,7 +240,11 @@ impl Execution {
                 Inner::Loop(turns) => Some(turns.progress),
                 Inner::Group(_) => None,
             },
-            Slot::Waiting(_) | Slot::Ready(_) | Slot::Running(_) | Slot::Backoff(_) | Slot::Ended(_) => None,
+            Slot::Waiting(_)
+            | Slot::Ready(_)
+            | Slot::Running(_)
+            | Slot::Backoff(_)
+            | Slot::Ended(_) => None,
         }
     }
 
@@ -327,13 +344,17 @@ impl Execution {
 
     /// Frees a frame and all frames inside.
     fn free_frame(&mut self, key: FrameKey) {
-        let Some(frame) = self.frames.get_mut(key.index as usize).and_then(Option::take) else { return };
+        let Some(frame) = self.frames.get_mut(key.index as usize).and_then(Option::take) else {
+            return;
+        };
         self.free.push(key.index);
         for slot in frame.slots {
             match slot {
                 Slot::Open(open) => match open.inner {
                     Inner::Group(inner) => self.free_frame(inner),
-                    Inner::Loop(turns) => turns.live.into_values().for_each(|turn| self.free_frame(turn)),
+                    Inner::Loop(turns) => {
+                        turns.live.into_values().for_each(|turn| self.free_frame(turn));
+                    }
                 },
                 Slot::Ended(ended) => {
                     if let Some(inner) = ended.group {
@@ -355,17 +376,33 @@ impl Execution {
             let slot = &mut frame.slots[slot as usize];
             let (attempts, started) = match slot {
                 Slot::Ended(_) => continue,
-                Slot::Running(running) => (running.attempt, Some(running.started)),
+                // What is shown must come out of a replay too, so a call that is not recorded
+                // leaves no trace.
+                Slot::Running(running) if running.recorded => {
+                    (running.attempt, Some(running.started))
+                }
+                Slot::Running(running) => (running.attempt - 1, None),
                 Slot::Open(open) => (open.attempt, Some(open.started)),
-                Slot::Backoff(backoff) => (backoff.failed_attempt, Some(backoff.started)),
-                Slot::Waiting(_) | Slot::Ready(_) => (0, None),
+                Slot::Backoff(backoff) => (backoff.failed_attempt, None),
+                Slot::Ready(attempt) => (*attempt - 1, None),
+                Slot::Waiting(_) => (0, None),
             };
-            let aborted = matches!(slot, Slot::Running(_));
-            *slot = Slot::Ended(Box::new(Ended { attempts, started, group, ..Ended::without_run(How::Cancelled) }));
+            let out = match slot {
+                Slot::Running(running) => Some(CallId { at, attempt: running.attempt }),
+                Slot::Waiting(_)
+                | Slot::Ready(_)
+                | Slot::Backoff(_)
+                | Slot::Open(_)
+                | Slot::Ended(_) => None,
+            };
+            *slot = Slot::Ended(Box::new(Ended {
+                attempts,
+                started,
+                group,
+                ..Ended::without_run(How::Cancelled)
+            }));
             frame.open -= 1;
-            if aborted {
-                self.aborts.push(CallId { at, attempt: attempts });
-            }
+            self.aborts.extend(out);
         }
     }
 
@@ -421,13 +458,7 @@ impl Execution {
                     let depth = plan.block(plan.node(node).block).depth as usize;
                     self.turn(key, *place.items.get(depth)?)?
                 }
-                Kind::Group { .. } => match self.slot(key)? {
-                    Slot::Open(open) => match &open.inner {
-                        Inner::Group(frame) => *frame,
-                        Inner::Loop(_) => return None,
-                    },
-                    _ => return None,
-                },
+                Kind::Group { .. } => self.slot(key)?.group()?,
                 Kind::Call { .. } | Kind::Set(_) => return None,
             };
         }
@@ -474,7 +505,15 @@ enum Keep {
 
 impl Ended {
     fn without_run(how: How) -> Self {
-        Self { how, attempts: 0, started: None, us: None, isolation: None, progress: None, group: None }
+        Self {
+            how,
+            attempts: 0,
+            started: None,
+            us: None,
+            isolation: None,
+            progress: None,
+            group: None,
+        }
     }
 }
 

@@ -89,7 +89,9 @@ impl Execution {
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Decision {
         let mut out = Decision::default();
         match (&self.phase, input) {
-            (Phase::Completed { .. } | Phase::Failed { .. } | Phase::Cancelled { .. }, _) => return out,
+            (Phase::Completed { .. } | Phase::Failed { .. } | Phase::Cancelled { .. }, _) => {
+                return out;
+            }
             (_, Input::Cancel { reason }) => {
                 self.record(Event::Cancelled { at: now, reason }, None, &mut out);
             }
@@ -105,7 +107,9 @@ impl Execution {
                 self.answered(call, result, us, now, &mut out);
             }
             (Phase::Running, Input::Due(Timer::Retry(call))) => self.retry_due(call, now),
-            (Phase::Running, Input::Due(Timer::Timeout(call))) => self.timed_out(call, now, &mut out),
+            (Phase::Running, Input::Due(Timer::Timeout(call))) => {
+                self.timed_out(call, now, &mut out);
+            }
             (Phase::Running, Input::Due(Timer::Deadline)) => self.deadline_due(now, &mut out),
         }
         self.advance(now, &mut out);
@@ -208,7 +212,8 @@ impl Execution {
             return;
         }
         let started = open.started;
-        let Some(limit) = self.node_at(call.at).and_then(|node| self.plan.node(node).timeout) else {
+        let Some(limit) = self.node_at(call.at).and_then(|node| self.plan.node(node).timeout)
+        else {
             return;
         };
         let error = Failure::transient("timeout", format!("not done within {limit}"))
@@ -232,8 +237,11 @@ impl Execution {
             Some(place) => format!(", during {} steps, `{place}` among them", running.len()),
             None => String::new(),
         };
-        let error = Failure::permanent("timeout", format!("the execution was not done within {limit}{which}"))
-            .hint("raise `limits.timeout` of the intent, or the submission's `timeout`");
+        let error = Failure::permanent(
+            "timeout",
+            format!("the execution was not done within {limit}{which}"),
+        )
+        .hint("raise `limits.timeout` of the intent, or the submission's `timeout`");
         let step = running.into_iter().next();
         self.record(Event::Broken { at: now, step, error }, None, out);
     }
@@ -254,7 +262,8 @@ impl Execution {
                 Some(Slot::Open(open)) => {
                     let call = CallId { at: key, attempt: open.attempt };
                     if let Some(timeout) = timeout {
-                        out.actions.push(Action::Timer(open.started.plus(timeout), Timer::Timeout(call)));
+                        out.actions
+                            .push(Action::Timer(open.started.plus(timeout), Timer::Timeout(call)));
                     }
                 }
                 Some(Slot::Running(running)) => {
@@ -276,6 +285,9 @@ pub(super) fn is_gated(effect: Effect) -> bool {
 }
 
 pub(super) fn too_large(size: usize) -> Failure {
-    Failure::permanent("output_too_large", format!("the output has {size} bytes, the limit is {MAX_OUTPUT}"))
-        .hint("return less, or write it to a file and return the path")
+    Failure::permanent(
+        "output_too_large",
+        format!("the output has {size} bytes, the limit is {MAX_OUTPUT}"),
+    )
+    .hint("return less, or write it to a file and return the path")
 }

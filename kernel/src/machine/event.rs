@@ -168,6 +168,9 @@ impl Event {
 pub const JOURNAL_FORMAT: u32 = 1;
 
 /// The events as one journal record: a JSON object a line.
+///
+/// # Panics
+/// Never: events hold nothing that JSON cannot.
 pub fn encode<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
     for event in events {

@@ -1,6 +1,6 @@
 //! What expressions see of an execution.
 
-use super::state::{Ended, Execution, FrameKey, How, Inner, Slot, SlotKey};
+use super::state::{Ended, Execution, FrameKey, How, Slot, SlotKey};
 use super::view::StepStatus;
 use crate::expr::{Datum, Root, Scope, StepFacts};
 use crate::plan::NodeIx;
@@ -94,7 +94,7 @@ impl Execution {
             if let Some(mut frame) = self.frame_around(from, block) {
                 let mut slot = self.plan.node(at).slot;
                 while let Some(next) = inside.pop() {
-                    frame = self.group_frame(SlotKey { frame, slot })?;
+                    frame = self.slot(SlotKey { frame, slot })?.group()?;
                     slot = self.plan.node(next).slot;
                 }
                 return Some(SlotKey { frame, slot });
@@ -112,17 +112,6 @@ impl Execution {
                 return Some(key);
             }
             key = frame.parent?.frame;
-        }
-    }
-
-    fn group_frame(&self, key: SlotKey) -> Option<FrameKey> {
-        match self.slot(key)? {
-            Slot::Open(open) => match &open.inner {
-                Inner::Group(frame) => Some(*frame),
-                Inner::Loop(_) => None,
-            },
-            Slot::Ended(ended) => ended.group,
-            Slot::Waiting(_) | Slot::Ready(_) | Slot::Running(_) | Slot::Backoff(_) => None,
         }
     }
 

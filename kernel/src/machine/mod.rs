@@ -3,15 +3,15 @@
 //! [`Execution::handle`] decides, and changes what is recorded only through [`Execution::apply`];
 //! so the same state comes out of a replay of the journal ([`replay`]).
 
-mod event;
-mod state;
+mod advance;
 mod apply;
+mod decide;
+mod event;
 mod facts;
 mod retry;
-mod decide;
-mod advance;
-mod view;
 mod show;
+mod state;
+mod view;
 
 pub use advance::MAX_ITEMS;
 pub use apply::BadJournal;
@@ -32,10 +32,14 @@ pub fn replay(
 ) -> Result<Execution, BadJournal> {
     let mut events = events.into_iter();
     let Some(Event::Submitted(submitted)) = events.next() else {
-        return Err(BadJournal { event: 0, why: "it does not begin with the submission".to_owned() });
+        return Err(BadJournal {
+            event: 0,
+            why: "it does not begin with the submission".to_owned(),
+        });
     };
     if submitted.format > JOURNAL_FORMAT {
-        let why = format!("it has format {}, this runner reads up to {JOURNAL_FORMAT}", submitted.format);
+        let why =
+            format!("it has format {}, this runner reads up to {JOURNAL_FORMAT}", submitted.format);
         return Err(BadJournal { event: 0, why });
     }
     let mut execution = Execution::new(id, plan, submitted);

@@ -61,7 +61,14 @@ mod tests {
     }
 
     fn plain(backoff: Backoff) -> Retry {
-        Retry { attempts: 5, backoff, delay: Millis(100), max_delay: Millis(350), jitter: false, ..Retry::default() }
+        Retry {
+            attempts: 5,
+            backoff,
+            delay: Millis(100),
+            max_delay: Millis(350),
+            jitter: false,
+            ..Retry::default()
+        }
     }
 
     #[test]

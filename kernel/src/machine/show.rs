@@ -18,7 +18,9 @@ impl Execution {
             started_at: self.started_at,
             completed_at: match &self.phase {
                 Phase::Pending | Phase::Running => None,
-                Phase::Completed { at, .. } | Phase::Failed { at, .. } | Phase::Cancelled { at, .. } => Some(*at),
+                Phase::Completed { at, .. }
+                | Phase::Failed { at, .. }
+                | Phase::Cancelled { at, .. } => Some(*at),
             },
         }
     }
@@ -61,7 +63,7 @@ impl Execution {
             let key = frame.map(|frame| SlotKey { frame, slot });
             steps.push(self.show_step(*ix, key, parent));
             if let Kind::Group { block, .. } = &self.plan.node(*ix).kind {
-                let inner = key.and_then(|key| self.slot(key)).and_then(group_of);
+                let inner = key.and_then(|key| self.slot(key)).and_then(Slot::group);
                 self.show_block(inner, *block, Some(&self.plan.node(*ix).id), steps);
             }
         }
@@ -132,7 +134,7 @@ impl Execution {
     fn show_ended(&self, key: SlotKey, ended: &Ended, view: &mut StepView) {
         view.status = ended.status();
         view.attempts = ended.attempts;
-        view.isolation = ended.isolation.clone();
+        view.isolation.clone_from(&ended.isolation);
         view.started_at = ended.started;
         view.execution_us = ended.us;
         view.items = ended.progress;
@@ -175,16 +177,5 @@ impl Execution {
             }
         }
         next.map(|(_, what)| what)
-    }
-}
-
-fn group_of(slot: &Slot) -> Option<FrameKey> {
-    match slot {
-        Slot::Open(open) => match &open.inner {
-            Inner::Group(frame) => Some(*frame),
-            Inner::Loop(_) => None,
-        },
-        Slot::Ended(ended) => ended.group,
-        Slot::Waiting(_) | Slot::Ready(_) | Slot::Running(_) | Slot::Backoff(_) => None,
     }
 }

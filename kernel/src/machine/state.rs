@@ -116,10 +116,26 @@ pub(super) enum Slot {
     Ended(Box<Ended>),
 }
 
+impl Slot {
+    /// The frame of a group, running or ended.
+    pub(super) fn group(&self) -> Option<FrameKey> {
+        match self {
+            Self::Open(open) => match &open.inner {
+                Inner::Group(frame) => Some(*frame),
+                Inner::Loop(_) => None,
+            },
+            Self::Ended(ended) => ended.group,
+            Self::Waiting(_) | Self::Ready(_) | Self::Running(_) | Self::Backoff(_) => None,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Running {
     pub(super) attempt: u32,
     pub(super) started: Timestamp,
+    /// Whether its start is in the journal: only calls with effects are recorded before they end.
+    pub(super) recorded: bool,
 }
 
 #[derive(Debug)]

@@ -140,7 +140,9 @@ pub struct Items {
 pub fn json_size(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 5,
-        Value::Number(number) => number.as_i64().map_or(20, |n| n.unsigned_abs().checked_ilog10().unwrap_or(0) as usize + 2),
+        Value::Number(number) => number
+            .as_i64()
+            .map_or(20, |n| n.unsigned_abs().checked_ilog10().unwrap_or(0) as usize + 2),
         Value::String(text) => text.len() + 2,
         Value::Array(items) => 2 + items.iter().map(|item| json_size(item) + 1).sum::<usize>(),
         Value::Object(entries) => {

@@ -132,8 +132,22 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn problem(&mut self, code: &'static str, path: &str, span: Span, message: String, hint: String) {
-        self.problems.push(Problem { code, path: path.to_owned(), span, message, hint: hint.into(), warning: false });
+    fn problem(
+        &mut self,
+        code: &'static str,
+        path: &str,
+        span: Span,
+        message: String,
+        hint: String,
+    ) {
+        self.problems.push(Problem {
+            code,
+            path: path.to_owned(),
+            span,
+            message,
+            hint: hint.into(),
+            warning: false,
+        });
     }
 
     // First pass: nodes, blocks, edges.
@@ -168,7 +182,9 @@ impl<'a> Builder<'a> {
                     let body = self.block(steps, Some(inner), depth, parallel, &path, pending);
                     self.nodes[inner.0 as usize].kind = Kind::Group { block: body, parallel };
                 }
-                Body::Set(entries) => entries.iter().for_each(|(name, _)| self.bind(name, inner, &path)),
+                Body::Set(entries) => {
+                    entries.iter().for_each(|(name, _)| self.bind(name, inner, &path));
+                }
                 Body::Atom { .. } => {}
             }
             pending.push(Pending { outer, inner, step, path });
@@ -221,7 +237,14 @@ impl<'a> Builder<'a> {
     }
 
     /// Turns `outer` into a loop and gives it a body of one node with the same id.
-    fn loop_body(&mut self, step: &Step, foreach: &Foreach, outer: NodeIx, depth: u32, path: &str) -> NodeIx {
+    fn loop_body(
+        &mut self,
+        step: &Step,
+        foreach: &Foreach,
+        outer: NodeIx,
+        depth: u32,
+        path: &str,
+    ) -> NodeIx {
         if let Some(name) = &foreach.as_name {
             self.check_new_name(name, path);
         }
@@ -253,11 +276,21 @@ impl<'a> Builder<'a> {
         let good = bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
             && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !good {
-            self.problem("bad_name", path, name.span, format!("`{text}` cannot be a name in expressions"),
-                "use letters, digits and `_`, not starting with a digit".to_owned());
+            self.problem(
+                "bad_name",
+                path,
+                name.span,
+                format!("`{text}` cannot be a name in expressions"),
+                "use letters, digits and `_`, not starting with a digit".to_owned(),
+            );
         } else if RESERVED.contains(&text.as_str()) {
-            self.problem("bad_name", path, name.span, format!("`{text}` has a meaning of its own in expressions"),
-                format!("choose another name; taken are {}", RESERVED.join(", ")));
+            self.problem(
+                "bad_name",
+                path,
+                name.span,
+                format!("`{text}` has a meaning of its own in expressions"),
+                format!("choose another name; taken are {}", RESERVED.join(", ")),
+            );
         }
     }
 
@@ -265,26 +298,33 @@ impl<'a> Builder<'a> {
 
     fn compile_step(&mut self, pending: &Pending<'a>) -> Compiled {
         let Pending { outer, inner, step, path } = pending;
-        let when = step.when.as_ref().map(|node| self.condition(node, *outer, &format!("{path}.when")));
+        let when =
+            step.when.as_ref().map(|node| self.condition(node, *outer, &format!("{path}.when")));
         let list = step.foreach.as_ref().map(|foreach| {
             self.template(&foreach.list, Some(*outer), false, &format!("{path}.foreach"))
         });
         let kind = match &step.body {
-            Body::Atom { layer, atom, input } => self.call(pending, layer.as_ref(), atom.as_ref(), input),
+            Body::Atom { layer, atom, input } => {
+                self.call(pending, layer.as_ref(), atom.as_ref(), input)
+            }
             Body::Set(entries) => CompiledKind::Set(
                 entries
                     .iter()
                     .map(|(name, value)| {
                         let path = format!("{path}.set.{}", name.value);
-                        (name.value.as_str().into(), self.template(value, Some(*inner), false, &path))
+                        (
+                            name.value.as_str().into(),
+                            self.template(value, Some(*inner), false, &path),
+                        )
                     })
                     .collect(),
             ),
             Body::Group(_) | Body::Parallel(_) => CompiledKind::Container,
         };
-        let reshape = step.output.as_ref().map(|node| {
-            self.template(node, Some(*inner), true, &format!("{path}.output"))
-        });
+        let reshape = step
+            .output
+            .as_ref()
+            .map(|node| self.template(node, Some(*inner), true, &format!("{path}.output")));
         Compiled { when, kind, list, reshape }
     }
 
@@ -319,18 +359,30 @@ impl<'a> Builder<'a> {
                     Some(close) => format!("did you mean `{close}`?"),
                     None => "`jalm atoms` lists them".to_owned(),
                 };
-                self.problem("unknown_atom", &format!("{}.atom", pending.path), name.span,
-                    format!("there is no atom `{}`", name.value), hint);
+                self.problem(
+                    "unknown_atom",
+                    &format!("{}.atom", pending.path),
+                    name.span,
+                    format!("there is no atom `{}`", name.value),
+                    hint,
+                );
             }
             found
         });
         let Some(spec) = spec else {
             // Its input is still compiled, so that its other problems are seen at once.
-            let input = self.template(input, Some(pending.inner), false, &format!("{}.input", pending.path));
+            let input = self.template(
+                input,
+                Some(pending.inner),
+                false,
+                &format!("{}.input", pending.path),
+            );
             return CompiledKind::Call(None, input);
         };
         self.check_layer(spec, layer, &pending.path);
-        let Data::Map(entries) = &input.data else { return CompiledKind::Call(None, Template::Literal(Value::Null)) };
+        let Data::Map(entries) = &input.data else {
+            return CompiledKind::Call(None, Template::Literal(Value::Null));
+        };
         let mut compiled = Vec::with_capacity(entries.len());
         for (key, value) in entries {
             let template = if spec.verbatim.contains(&key.text.as_str()) {
@@ -362,12 +414,22 @@ impl<'a> Builder<'a> {
         }
         let layer = layer?;
         match Layer::from_name(&layer.value) {
-            Some(known) => Some(Located { span: layer.span, value: known.default_atom().to_owned() }),
+            Some(known) => {
+                Some(Located { span: layer.span, value: known.default_atom().to_owned() })
+            }
             None => {
                 let names = Layer::ALL.map(Layer::name);
-                let hint = closest(&layer.value, names)
-                    .map_or_else(|| format!("layers are {}", names.join(", ")), |close| format!("did you mean `{close}`?"));
-                self.problem("unknown_layer", &format!("{path}.layer"), layer.span, format!("there is no layer `{}`", layer.value), hint);
+                let hint = closest(&layer.value, names).map_or_else(
+                    || format!("layers are {}", names.join(", ")),
+                    |close| format!("did you mean `{close}`?"),
+                );
+                self.problem(
+                    "unknown_layer",
+                    &format!("{path}.layer"),
+                    layer.span,
+                    format!("there is no layer `{}`", layer.value),
+                    hint,
+                );
                 None
             }
         }
@@ -377,9 +439,13 @@ impl<'a> Builder<'a> {
         let Some(layer) = layer else { return };
         match Layer::from_name(&layer.value) {
             Some(known) if known != spec.layer => {
-                self.problem("wrong_layer", &format!("{path}.layer"), layer.span,
+                self.problem(
+                    "wrong_layer",
+                    &format!("{path}.layer"),
+                    layer.span,
                     format!("{} belongs to layer `{}`, not `{known}`", spec.name, spec.layer),
-                    format!("write `layer: {}`, or leave `layer` out", spec.layer));
+                    format!("write `layer: {}`, or leave `layer` out", spec.layer),
+                );
             }
             Some(_) | None => {}
         }
@@ -390,7 +456,10 @@ impl<'a> Builder<'a> {
             Data::Bool(flag) => Condition::Fixed(*flag),
             // `when` is an expression in any case, so the braces may be left out.
             Data::Text(text) if !text.contains("{{") => {
-                let compiled = Expr::compile(text, &NodeNames { builder: self, node: Some(at), response: false });
+                let compiled = Expr::compile(
+                    text,
+                    &NodeNames { builder: self, node: Some(at), response: false },
+                );
                 match compiled {
                     Ok(expr) => Condition::Expr(expr),
                     Err(errors) => {
@@ -401,19 +470,30 @@ impl<'a> Builder<'a> {
                     }
                 }
             }
-            _ => match self.template(node, Some(at), false, path) {
-                Template::Expr(expr) => Condition::Expr(expr),
-                Template::Literal(Value::Null) => Condition::Fixed(false),
-                Template::Literal(_) | Template::Text(_) | Template::List(_) | Template::Map(_) => {
-                    self.problem("wrong_type", path, node.span, "`when` is not one expression".to_owned(),
+            Data::Null | Data::Number(_) | Data::Text(_) | Data::List(_) | Data::Map(_) => {
+                match self.template(node, Some(at), false, path) {
+                    Template::Expr(expr) => Condition::Expr(expr),
+                    Template::Literal(Value::Null) => Condition::Fixed(false),
+                    Template::Literal(_)
+                    | Template::Text(_)
+                    | Template::List(_)
+                    | Template::Map(_) => {
+                        self.problem("wrong_type", path, node.span, "`when` is not one expression".to_owned(),
                         "write one comparison: `when: \"{{ steps.a.output.n > 0 and params.send }}\"`".to_owned());
-                    Condition::Fixed(false)
+                        Condition::Fixed(false)
+                    }
                 }
-            },
+            }
         }
     }
 
-    fn template(&mut self, node: &Node, at: Option<NodeIx>, response: bool, path: &str) -> Template {
+    fn template(
+        &mut self,
+        node: &Node,
+        at: Option<NodeIx>,
+        response: bool,
+        path: &str,
+    ) -> Template {
         let mut found = Vec::new();
         let template = {
             let names = NodeNames { builder: self, node: at, response };

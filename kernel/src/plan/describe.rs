@@ -1,7 +1,7 @@
 //! A plan in words, for `jalm plan` and for a person who must decide whether to run it.
 
-use super::node::{Block, Kind, NodeIx};
 use super::Plan;
+use super::node::{Block, Kind, NodeIx};
 use crate::atom::{Effect, Layer};
 use crate::expr::Template;
 use crate::ids::PlanHash;
@@ -70,7 +70,13 @@ pub(super) fn describe(plan: &Plan) -> Description {
     }
 }
 
-fn walk(plan: &Plan, block: &Block, parent: Option<&Arc<str>>, depth: u32, out: &mut Vec<StepDescription>) {
+fn walk(
+    plan: &Plan,
+    block: &Block,
+    parent: Option<&Arc<str>>,
+    depth: u32,
+    out: &mut Vec<StepDescription>,
+) {
     for (slot, ix) in block.nodes.iter().enumerate() {
         let node = plan.node(*ix);
         // A loop is shown as its one inner step, marked as repeated.
@@ -122,7 +128,10 @@ fn effect_before_run(atom: super::AtomUse, input: &Template) -> Effect {
                 .iter()
                 .filter_map(|(key, value)| match value {
                     Template::Literal(value) => Some((key.clone(), value.clone())),
-                    Template::Expr(_) | Template::Text(_) | Template::List(_) | Template::Map(_) => None,
+                    Template::Expr(_)
+                    | Template::Text(_)
+                    | Template::List(_)
+                    | Template::Map(_) => None,
                 })
                 .collect();
             (atom.effect_of)(&serde_json::Value::Object(literal))

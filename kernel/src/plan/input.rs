@@ -16,30 +16,41 @@ pub(super) fn check(
 ) {
     let Data::Map(entries) = &input.data else { return };
     let empty = Map::new();
-    let properties = spec.input_schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
+    let properties =
+        spec.input_schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
     let closed = spec.input_schema.get("additionalProperties") == Some(&Value::Bool(false));
     for (key, value) in entries {
         let known = properties.get(&key.text);
         if known.is_none() && closed {
-            problems.push(unknown_key(spec, &key.text, properties, Problem {
-                code: "unknown_key",
-                path: format!("{path}.input.{}", key.text),
-                span: key.span,
-                message: String::new(),
-                hint: "".into(),
-                warning: false,
-            }));
+            problems.push(unknown_key(
+                spec,
+                &key.text,
+                properties,
+                Problem {
+                    code: "unknown_key",
+                    path: format!("{path}.input.{}", key.text),
+                    span: key.span,
+                    message: String::new(),
+                    hint: "".into(),
+                    warning: false,
+                },
+            ));
             continue;
         }
         let literal = compiled.iter().find(|(name, _)| *name == key.text).map(|(_, value)| value);
         let Some(Template::Literal(literal)) = literal else { continue };
-        let wrong = known.and_then(|property| mismatch(spec, property, literal)).map(|message| {
-            (message, format!("see `jalm atoms {}`", spec.name), "wrong_type")
-        });
+        let wrong = known
+            .and_then(|property| mismatch(spec, property, literal))
+            .map(|message| (message, format!("see `jalm atoms {}`", spec.name), "wrong_type"));
         let wrong = wrong.or_else(|| {
             (spec.check_literal)(&key.text, literal).err().map(|failure| {
-                let code = if failure.code == "not_supported_yet" { "not_supported_yet" } else { "bad_input" };
-                let hint = failure.hint.unwrap_or_else(|| format!("see `jalm atoms {}`", spec.name));
+                let code = if failure.code == "not_supported_yet" {
+                    "not_supported_yet"
+                } else {
+                    "bad_input"
+                };
+                let hint =
+                    failure.hint.unwrap_or_else(|| format!("see `jalm atoms {}`", spec.name));
                 (failure.message, hint, code)
             })
         });
@@ -69,7 +80,12 @@ pub(super) fn check(
     }
 }
 
-fn unknown_key(spec: &AtomSpec, key: &str, properties: &Map<String, Value>, at: Problem) -> Problem {
+fn unknown_key(
+    spec: &AtomSpec,
+    key: &str,
+    properties: &Map<String, Value>,
+    at: Problem,
+) -> Problem {
     let hint = match closest(key, properties.keys().map(String::as_str)) {
         Some(close) => format!("did you mean `{close}`?"),
         None => {
@@ -95,7 +111,7 @@ fn mismatch(spec: &AtomSpec, property: &Value, literal: &Value) -> Option<String
         schema["$defs"] = definitions.clone();
     }
     let validator = jsonschema::draft202012::new(&schema).ok()?;
-    let message = validator.iter_errors(literal).next().map(|error| {
+    validator.validate(literal).err().map(|error| {
         let mut message = error.to_string();
         if message.len() > 300 {
             let cut = (0..=300).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
@@ -103,6 +119,5 @@ fn mismatch(spec: &AtomSpec, property: &Value, literal: &Value) -> Option<String
             message.push('…');
         }
         message
-    });
-    message
+    })
 }

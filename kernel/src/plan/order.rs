@@ -52,7 +52,10 @@ impl Order {
                                     code: "unknown_step",
                                     path: format!("{path}[{slot}].needs"),
                                     span: name.span,
-                                    message: format!("there is no step `{}` beside this one", name.value),
+                                    message: format!(
+                                        "there is no step `{}` beside this one",
+                                        name.value
+                                    ),
                                     hint,
                                     warning: false,
                                 });
@@ -103,7 +106,8 @@ fn closure(
     }
     if seen < count {
         let circle: Vec<usize> = (0..count).filter(|slot| missing[*slot] > 0).collect();
-        let names: Vec<&str> = circle.iter().map(|slot| steps[*slot].id.value.as_str()).take(10).collect();
+        let names: Vec<&str> =
+            circle.iter().map(|slot| steps[*slot].id.value.as_str()).take(10).collect();
         let first = circle[0];
         problems.push(Problem {
             code: "needs_circle",

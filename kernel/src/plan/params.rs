@@ -44,7 +44,8 @@ impl ParamsCheck {
                     path: format!("input{}", error.instance_path()).replace('/', "."),
                     span: node.span,
                     message: format!("`input` is not a JSON Schema: {error}"),
-                    hint: "write JSON Schema 2020-12: `type: object`, `properties`, `required`".into(),
+                    hint: "write JSON Schema 2020-12: `type: object`, `properties`, `required`"
+                        .into(),
                     warning: false,
                 });
                 Self { schema: None }

@@ -1,7 +1,7 @@
 //! Which names exist where an expression stands.
 
-use super::node::{BlockIx, Kind, NodeIx};
 use super::build::Builder;
+use super::node::{BlockIx, Kind, NodeIx};
 use crate::expr::{NameError, Names, Root};
 use crate::source::closest;
 use std::sync::Arc;
@@ -17,7 +17,16 @@ pub(super) struct NodeNames<'a> {
 
 /// Names with a fixed meaning; no variable and no `as` may take them.
 pub(super) const RESERVED: [&str; 10] = [
-    "params", "context", "steps", "item", "index", "execution", "secrets", "env", "response", "self",
+    "params",
+    "context",
+    "steps",
+    "item",
+    "index",
+    "execution",
+    "secrets",
+    "env",
+    "response",
+    "self",
 ];
 
 impl NodeNames<'_> {
@@ -95,7 +104,10 @@ impl NodeNames<'_> {
             return Err(NameError {
                 code: "not_yet_known",
                 message: format!("`{name}` is not set yet here"),
-                hint: format!("let this step follow step `{}`, which sets it", self.builder.node(*binder).id),
+                hint: format!(
+                    "let this step follow step `{}`, which sets it",
+                    self.builder.node(*binder).id
+                ),
             });
         }
         if self.builder.first_node(name).is_some_and(|node| self.sees(node).is_ok()) {
@@ -111,10 +123,13 @@ impl NodeNames<'_> {
         if self.response {
             known.push("response");
         }
-        Err(unknown(name, match closest(name, known.iter().copied()) {
-            Some(close) => format!("did you mean `{close}`?"),
-            None => format!("the names here are {}", known.join(", ")),
-        }))
+        Err(unknown(
+            name,
+            match closest(name, known.iter().copied()) {
+                Some(close) => format!("did you mean `{close}`?"),
+                None => format!("the names here are {}", known.join(", ")),
+            },
+        ))
     }
 }
 
@@ -128,7 +143,9 @@ impl Names for NodeNames<'_> {
             "execution" => Ok(Root::Execution),
             "env" => Ok(Root::Env),
             "response" if self.response => Ok(Root::Response),
-            "response" => Err(unknown(name, "`response` exists under a step's `output` key only".to_owned())),
+            "response" => {
+                Err(unknown(name, "`response` exists under a step's `output` key only".to_owned()))
+            }
             "item" if depth > 0 => Ok(Root::Item { name: name.into(), depth }),
             "index" if depth > 0 => Ok(Root::Index { depth }),
             "item" | "index" => {
@@ -137,10 +154,13 @@ impl Names for NodeNames<'_> {
             "secrets" => Err(NameError {
                 code: "not_supported_yet",
                 message: "`secrets` are not supported yet".to_owned(),
-                hint: "pass the value as a param, or allow an environment variable and use `env.NAME`".to_owned(),
+                hint:
+                    "pass the value as a param, or allow an environment variable and use `env.NAME`"
+                        .to_owned(),
             }),
             _ => {
-                let named = loops.iter().rposition(|node| self.builder.as_name(*node) == Some(name));
+                let named =
+                    loops.iter().rposition(|node| self.builder.as_name(*node) == Some(name));
                 match named {
                     Some(at) => Ok(Root::Item {
                         name: name.into(),
@@ -155,13 +175,19 @@ impl Names for NodeNames<'_> {
     fn step(&self, id: &str) -> Result<Root, NameError> {
         let Some(node) = self.builder.first_node(id) else {
             let ids = self.builder.ids();
-            let dashed = ids.iter().find(|known| known.starts_with(id) && known[id.len()..].starts_with('-'));
+            let dashed = ids
+                .iter()
+                .find(|known| known.starts_with(id) && known[id.len()..].starts_with('-'));
             let hint = match (dashed, closest(id, ids.iter().map(|id| &**id))) {
                 (Some(dashed), _) => format!("an id with `-` needs quotes: `steps['{dashed}']`"),
                 (None, Some(close)) => format!("did you mean `steps.{close}`?"),
                 (None, None) => "name a step by its `id`".to_owned(),
             };
-            return Err(NameError { code: "unknown_step", message: format!("there is no step `{id}`"), hint });
+            return Err(NameError {
+                code: "unknown_step",
+                message: format!("there is no step `{id}`"),
+                hint,
+            });
         };
         let hidden = match self.sees(node) {
             Ok(()) => return Ok(Root::Step { id: Arc::from(id), node }),

@@ -130,11 +130,20 @@ pub trait Journal: Send + Sync + 'static {
 /// Small values that outlive executions, with an end of life.
 pub trait Kv: Send + Sync + 'static {
     /// The value, unless it has run out at `now`.
-    fn get(&self, space: &str, key: &str, now: Timestamp)
-    -> Future<'_, Result<Option<Value>, StoreError>>;
+    fn get(
+        &self,
+        space: &str,
+        key: &str,
+        now: Timestamp,
+    ) -> Future<'_, Result<Option<Value>, StoreError>>;
     /// Sets the value; durable when it returns.
-    fn set(&self, space: &str, key: &str, value: Value, expires: Option<Timestamp>)
-    -> Future<'_, Result<(), StoreError>>;
+    fn set(
+        &self,
+        space: &str,
+        key: &str,
+        value: Value,
+        expires: Option<Timestamp>,
+    ) -> Future<'_, Result<(), StoreError>>;
     /// Removes the value; true if there was one.
     fn remove(&self, space: &str, key: &str) -> Future<'_, Result<bool, StoreError>>;
 }

@@ -38,7 +38,8 @@ pub fn parse(text: &str) -> Result<Node, Vec<Problem>> {
 /// its own problems along with them. Without a tree there is at least one problem.
 pub fn read(text: &str) -> (Option<Node>, Vec<Problem>) {
     if text.len() > MAX_BYTES {
-        let message = format!("the config has {} bytes, more than the limit of 1 MiB", text.len());
+        let message =
+            format!("the config has {} bytes, more than the limit of {MAX_BYTES}", text.len());
         let hint = "keep data out of the config: pass it as `params` or read it from a file";
         return (None, vec![Problem::syntax("too_large", Span::default(), message, hint)]);
     }

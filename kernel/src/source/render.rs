@@ -50,13 +50,15 @@ fn one(out: &mut String, name: &str, report: &Report, paint: &Paint) {
     let mark = "^".repeat(columns(&meant).max(1));
     let hint = printable(&report.hint);
     let name = printable(name);
+    let excerpt = format!(" {before}{meant}{after}");
+    let excerpt = excerpt.trim_end();
     // Writing to a String cannot fail.
     let _ = write!(
         out,
         "{tone}{word}[{code}]{end}{bold}: {message}{end}\n\
          {gutter}{frame}-->{end} {name}:{line}:{column}\n\
          {gutter} {frame}|{end}\n\
-         {frame}{number} |{end} {before}{meant}{after}\n\
+         {frame}{number} |{end}{excerpt}\n\
          {gutter} {frame}|{end} {pad}{tone}{mark}{end}\n\
          {gutter} {frame}={end} {bold}help{end}: {hint}\n"
     );

@@ -13,7 +13,7 @@ pub(in crate::intent) static INTENT: Table = Table {
             key("intent", Shape::Name(Rule::Intent), "The intent's name: 1 to 128 letters, digits, `_`, `.` and `-`")
                 .elsewhere(&["title", "workflow", "flow", "pipeline", "job"]),
             key("version", Shape::Name(Rule::Version), "The intent's own version, as SemVer"),
-            key("description", Shape::Text, "What it is for, for people").elsewhere(&["summary", "about", "doc"]),
+            key("description", Shape::Text { example: "Sales of the day" }, "What it is for, for people").elsewhere(&["summary", "about", "doc"]),
             key("input", Shape::Map, "JSON Schema of `params`; defaults in it are filled in")
                 .elsewhere(&["params", "inputs", "parameters", "schema"]),
             key("context", Shape::Map, "Constants, read in expressions as `context.NAME`")

@@ -6,7 +6,7 @@ use super::Table;
 #[derive(Debug)]
 pub(in crate::intent) enum Shape {
     /// Any text.
-    Text,
+    Text { example: &'static str },
     /// A text of a certain form.
     Name(Rule),
     /// `true` or `false`.
@@ -43,7 +43,7 @@ impl Shape {
     /// What a person would call it: "`timeout` must be …".
     pub(in crate::intent) fn wanted(&self) -> &'static str {
         match self {
-            Self::Text | Self::Name(_) => "text",
+            Self::Text { .. } | Self::Name(_) => "text",
             Self::Flag => "`true` or `false`",
             Self::Whole { .. } => "a whole number",
             Self::Duration { .. } => "a duration",
@@ -62,7 +62,7 @@ impl Shape {
     /// How it is written as the value of `key`.
     pub(in crate::intent) fn example(&self, key: &str) -> String {
         match self {
-            Self::Text => format!("write `{key}: some text`; a number as text stands in quotes"),
+            Self::Text { example } => format!("write it like `{key}: {example}`"),
             Self::Name(rule) => format!("write it like `{key}: {}`", rule.example()),
             Self::Flag => format!("write `{key}: true` or `{key}: false`"),
             Self::Whole { min, max } => {

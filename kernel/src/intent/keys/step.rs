@@ -15,14 +15,15 @@ pub(in crate::intent) static STEP: Table = Table {
                 Shape::Name(Rule::Step),
                 "The step's name in expressions: `steps.ID.output`; without it `step1`, `step2`… by its place",
             ),
-            key("name", Shape::Text, "What it is for, for people").elsewhere(&[
-                "title",
-                "description",
-                "label",
-            ]),
+            key("name", Shape::Text { example: "Read the rows" }, "What it is for, for people")
+                .elsewhere(&["title", "description", "label"]),
             key("layer", Shape::Layer, "The layer; alone it means the layer's default atom"),
-            key("atom", Shape::Text, "The atom to run; it implies its layer")
-                .elsewhere(&["uses", "type", "action", "tool", "task", "function", "do"]),
+            key(
+                "atom",
+                Shape::Text { example: "get_timestamp" },
+                "The atom to run; it implies its layer",
+            )
+            .elsewhere(&["uses", "type", "action", "tool", "task", "function", "do"]),
             key("input", Shape::Map, "The atom's input, with expressions")
                 .beside(&["atom", "layer"])
                 .elsewhere(&["with", "inputs", "params", "parameters", "arguments", "config"]),

@@ -21,7 +21,7 @@ impl Reader<'_> {
                 }
                 Some(b'\\') => out.push(self.escape()?),
                 Some(control) => return Err(self.raw_control(start, control)),
-                None => return Err(self.unclosed(start)),
+                None => return Err(Self::unclosed(start)),
             }
         }
     }
@@ -122,7 +122,7 @@ impl Reader<'_> {
         Problem::syntax("syntax", place, message, hint)
     }
 
-    fn unclosed(&self, start: usize) -> Problem {
+    fn unclosed(start: usize) -> Problem {
         Problem::syntax(
             "syntax",
             span(start, start + 1),

@@ -64,7 +64,7 @@ impl Reader<'_> {
 
     pub(super) fn trailing(&self) -> Problem {
         let hint: Cow<'static, str> = match self.peek() {
-            Some(b'}' | b']') => "remove it: one bracket too many is closed".into(),
+            Some(b'}' | b']') => "remove it: it closes nothing".into(),
             Some(b'/' | b'#') => NO_COMMENTS.into(),
             _ => "a config is one JSON value; remove what follows it".into(),
         };
@@ -86,7 +86,7 @@ impl Reader<'_> {
             Some(b'\'') => "JSON text stands in double quotes, not in single ones".into(),
             Some(b'/' | b'#') => NO_COMMENTS.into(),
             Some(b'"') if what.starts_with("`,`") => "put a comma between two entries".into(),
-            Some(b'{') if self.text[self.at..].starts_with("{{") => {
+            Some(b'{') if self.text[..self.at].ends_with('{') => {
                 "an expression is text and stands in double quotes: `\"{{ … }}\"`".into()
             }
             Some(b'+' | b'.') => "numbers start with a digit or `-`".into(),

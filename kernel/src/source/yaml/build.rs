@@ -89,14 +89,17 @@ impl<'a> Builder<'a> {
     }
 
     /// The innermost collection ends; `at` is its closing bracket if it has one.
-    pub(super) fn close(&mut self, at: usize) {
-        let Some(Open { start, end, anchor, items }) = self.open.pop() else { return };
+    pub(super) fn close(&mut self, at: usize) -> Result<(), Problem> {
+        let Some(Open { start, end, anchor, items }) = self.open.pop() else { return Ok(()) };
         let bracket = matches!(self.text.as_bytes().get(at), Some(b']' | b'}'));
         let flow = matches!(self.text.as_bytes().get(start), Some(b'[' | b'{' | b'&' | b'!'));
         let place = span(start, if bracket && flow { at + 1 } else { end });
         let data = match items {
             Items::List(items) => Data::List(items),
-            Items::Map { expression: true, .. } => return self.bare_expression(place),
+            Items::Map { expression: true, .. } => {
+                self.bare_expression(place);
+                return Ok(());
+            }
             Items::Map { entries, merges, .. } => {
                 let mut entries = self.repeats.unique(entries);
                 self.merge(&mut entries, merges);
@@ -104,8 +107,9 @@ impl<'a> Builder<'a> {
             }
         };
         let node = Node { span: place, data };
-        self.keep(anchor, &node);
+        self.keep(anchor, &node)?;
         self.value(node);
+        Ok(())
     }
 
     pub(super) fn scalar(
@@ -115,7 +119,7 @@ impl<'a> Builder<'a> {
         anchor: usize,
         tag: Option<&Tag>,
         (start, end): (usize, usize),
-    ) {
+    ) -> Result<(), Problem> {
         let place = self.scalar_place(value, style, start, end);
         let data = match tag {
             Some(tag) => self.tagged(tag, value, place),
@@ -123,8 +127,9 @@ impl<'a> Builder<'a> {
             None => Data::Text(value.to_owned()),
         };
         let node = Node { span: place, data };
-        self.keep(anchor, &node);
+        self.keep(anchor, &node)?;
         self.value_or_key(node, value);
+        Ok(())
     }
 
     pub(super) fn alias(
@@ -151,10 +156,8 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn keep(&mut self, anchor: usize, node: &Node) {
-        if self.anchors.name(anchor, node).is_err() {
-            self.problems.push(too_many_copies(node.span));
-        }
+    fn keep(&mut self, anchor: usize, node: &Node) -> Result<(), Problem> {
+        self.anchors.name(anchor, node).map_err(|_| too_many_copies(node.span))
     }
 
     fn value_or_key(&mut self, node: Node, written: &str) {
@@ -209,7 +212,12 @@ impl<'a> Builder<'a> {
             Data::Null | Data::Bool(_) | Data::Number(_) | Data::Text(_) if !written.is_empty() => {
                 format!("put it in quotes: `\"{}\"`", shown(written))
             }
-            _ => "write `key: value`, with a text as the key".to_owned(),
+            Data::Null
+            | Data::Bool(_)
+            | Data::Number(_)
+            | Data::Text(_)
+            | Data::List(_)
+            | Data::Map(_) => "write `key: value`, with a text as the key".to_owned(),
         };
         let message = format!("a key must be text, here is {}", node.kind());
         self.problems.push(Problem::syntax("key_not_text", node.span, message, hint));
@@ -241,21 +249,21 @@ impl<'a> Builder<'a> {
             return text();
         }
         let core = if tag.is_yaml_core_schema() { tag.suffix.as_str() } else { "" };
-        let data = match (core, scalar::resolve(value)) {
-            ("str", _) => return text(),
+
+        match (core, scalar::resolve(value)) {
+            ("str", _) => text(),
             ("null", Ok(data @ Data::Null)) | ("bool", Ok(data @ Data::Bool(_))) => data,
             ("int", Ok(Data::Number(number))) if !number.is_f64() => Data::Number(number),
             ("float", _) => match scalar::number(value) {
                 Looks::Number(Some(number)) => Data::Number(number),
-                Looks::Number(None) | Looks::Word => return self.bad_tag_value(tag, value, place),
+                Looks::Number(None) | Looks::Word => self.bad_tag_value(tag, value, place),
             },
-            ("null" | "bool" | "int", _) => return self.bad_tag_value(tag, value, place),
+            ("null" | "bool" | "int", _) => self.bad_tag_value(tag, value, place),
             _ => {
                 self.unknown_tag(tag, place);
                 text()
             }
-        };
-        data
+        }
     }
 
     fn bad_tag_value(&mut self, tag: &Tag, value: &str, place: Span) -> Data {
@@ -271,7 +279,7 @@ impl<'a> Builder<'a> {
     fn collection_tag(&mut self, tag: Option<&Tag>, core: &str, start: usize) {
         let Some(tag) = tag else { return };
         let neutral = tag.handle.is_empty() && tag.suffix == "!";
-        if !neutral && !(tag.is_yaml_core_schema() && tag.suffix == core) {
+        if !(neutral || tag.is_yaml_core_schema() && tag.suffix == core) {
             let length = self.text[start..].find(char::is_whitespace).unwrap_or(1);
             self.unknown_tag(tag, span(start, start + length));
         }

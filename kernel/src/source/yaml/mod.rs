@@ -30,12 +30,11 @@ pub(super) fn read(text: &str) -> (Option<Node>, Vec<Problem>) {
             (Some(node), problems)
         }
         Err(problem) => {
-            let known = |other: &Problem| {
-                other.code == problem.code && other.span.start == problem.span.start
-            };
-            if !problems.iter().any(known) {
-                problems.push(problem);
-            }
+            // A bare expression with text behind it is noticed twice; the second sees all of it.
+            problems.retain(|other| {
+                other.code != problem.code || other.span.start != problem.span.start
+            });
+            problems.push(problem);
             (None, problems)
         }
     }
@@ -59,13 +58,13 @@ fn feed(text: &str, builder: &mut Builder<'_>) -> Result<(), Problem> {
                 }
             }
             Event::Scalar(value, style, anchor, tag) => {
-                builder.scalar(&value, style, anchor, tag.as_deref(), (start, end));
+                builder.scalar(&value, style, anchor, tag.as_deref(), (start, end))?;
             }
             Event::SequenceStart(anchor, tag) => {
                 builder.open_list(start, anchor, tag.as_deref())?;
             }
             Event::MappingStart(anchor, tag) => builder.open_map(start, anchor, tag.as_deref())?,
-            Event::SequenceEnd | Event::MappingEnd => builder.close(start),
+            Event::SequenceEnd | Event::MappingEnd => builder.close(start)?,
             Event::Alias(anchor) => builder.alias(anchor, (start, end))?,
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
         }
@@ -79,7 +78,7 @@ fn control_character(text: &str) -> Option<Problem> {
     let at = text.find(bad)?;
     let code = text.as_bytes()[at];
     let message = format!("the text holds the control character U+{code:04X}");
-    let hint = "remove it; inside double quotes it can be written as an escape, like `\\x07`";
+    let hint = format!("remove it, or write it inside double quotes as `\\x{code:02x}`");
     Some(Problem::syntax("control_character", span(at, at + 1), message, hint))
 }
 

@@ -29,7 +29,7 @@ pub(super) fn unquoted_expression(place: Span, written: &str) -> Problem {
         place,
         format!("the expression `{written}` stands without quotes"),
         format!(
-            "put quotes around the whole value: `{quote}{written}{quote}`; YAML takes a bare `{{` for a map"
+            "put quotes around the whole value: `{quote}{written}{quote}`; YAML takes a bare `{{{{` for a map"
         ),
     )
 }
@@ -101,7 +101,7 @@ fn glued_colon(lines: &Lines<'_>, number: u32) -> Option<Problem> {
     let key = shown(&content[..word]);
     Some(Problem::syntax(
         "syntax",
-        span(start, start + word + 2),
+        span(start, start + word + 1 + behind.len_utf8()),
         format!("no space stands behind `{key}:`"),
         format!("write `{key}: {}`", shown(&content[word + 1..])),
     ))
