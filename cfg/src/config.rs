@@ -1,0 +1,117 @@
+//! The resolved settings.
+
+use crate::load::{ConfigProblem, Origin, Tree};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// All settings, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "`KEYS` describes each setting")]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub data: PathBuf,
+    pub store: String,
+    pub token: Option<String>,
+    pub log_level: String,
+    pub log_format: LogFormat,
+    pub files: PathBuf,
+    pub connections: BTreeMap<String, String>,
+    pub auto_connections: bool,
+    pub policy: Policy,
+    pub max_in_flight: usize,
+    pub max_calls: usize,
+    pub max_scripts: Option<usize>,
+    /// `A`, `B` or `C`.
+    pub isolation_minimum: String,
+    pub shutdown_grace: Duration,
+    /// Where each value came from, by path.
+    pub origins: BTreeMap<String, Origin>,
+    /// The values as they are shown, by path; secrets are `***`.
+    pub shown: BTreeMap<String, String>,
+}
+
+/// The operator's ceiling over what intents may touch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "`KEYS` describes each setting")]
+pub struct Policy {
+    pub http: Vec<String>,
+    pub private_networks: bool,
+    pub db: Vec<String>,
+    pub file_read: Vec<String>,
+    pub file_write: Vec<String>,
+    pub notify: Vec<String>,
+    pub env: Vec<String>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Config {
+    /// Reads the tree, whose kinds have been checked.
+    pub(crate) fn from_tree(tree: &Tree) -> Result<Self, Vec<ConfigProblem>> {
+        let mut problems = Vec::new();
+        let listen_text = tree.text("listen").unwrap_or_default();
+        let listen: SocketAddr = listen_text.parse().unwrap_or_else(|_| {
+            problems.push(tree.problem(
+                "listen",
+                format!("`{listen_text}` is not an address with a port"),
+                "write IP:PORT, for example 127.0.0.1:8888 or [::1]:8888",
+            ));
+            SocketAddr::from(([127, 0, 0, 1], 8888))
+        });
+        let token = tree.text("token").filter(|token| !token.is_empty());
+        let local = listen.ip().is_loopback();
+        if !local && token.is_none() && !tree.flag("insecure_no_auth").unwrap_or(false) {
+            problems.push(tree.problem(
+                "listen",
+                format!("`{listen}` can be reached from other machines, and no token is set"),
+                "set `token` (JALM_TOKEN), listen on 127.0.0.1, or pass --insecure-no-auth if something else guards the port",
+            ));
+        }
+        let grace = tree.duration("shutdown.grace").unwrap_or(Duration::from_secs(30));
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let data = PathBuf::from(tree.text("data").unwrap_or_default());
+        let under = |name: &str| data.join(name);
+        Ok(Self {
+            listen,
+            store: tree
+                .text("store")
+                .unwrap_or_else(|| format!("sqlite:{}", under("jalm.db").display())),
+            token,
+            log_level: tree.text("log.level").unwrap_or_default(),
+            log_format: match tree.text("log.format").as_deref() {
+                Some("json") => LogFormat::Json,
+                _ => LogFormat::Text,
+            },
+            files: tree.text("files").map_or_else(|| under("files"), PathBuf::from),
+            connections: tree.names("connections"),
+            auto_connections: tree.flag("auto_connections").unwrap_or(true),
+            policy: Policy {
+                http: tree.texts("policy.http"),
+                private_networks: tree.flag("policy.private_networks").unwrap_or(local),
+                db: tree.texts("policy.db"),
+                file_read: tree.texts("policy.file_read"),
+                file_write: tree.texts("policy.file_write"),
+                notify: tree.texts("policy.notify"),
+                env: tree.texts("policy.env"),
+            },
+            max_in_flight: tree.count("limits.max_in_flight").unwrap_or(100_000),
+            max_calls: tree.count("limits.max_calls").unwrap_or(1024),
+            max_scripts: tree.count("limits.max_scripts"),
+            isolation_minimum: tree.text("isolation.minimum").unwrap_or_default(),
+            shutdown_grace: grace,
+            origins: tree.origins(),
+            shown: tree.shown(),
+            data,
+        })
+    }
+}
