@@ -311,7 +311,7 @@ impl<'n> Field<'n> {
     }
 
     /// One of some words, as what it stands for. The table's words and `choices` are the same,
-    /// which a test of the schema makes sure.
+    /// which a test of the tables makes sure.
     pub(super) fn choice<T: Copy>(
         &self,
         choices: &[(&'static str, T)],

@@ -1,10 +1,7 @@
 //! Collects what is wrong while an intent is decoded.
 
-use crate::source::{Lines, Problem, Span};
+use crate::source::{Lines, MOST_PROBLEMS, Problem, Span};
 use std::borrow::Cow;
-
-/// More problems are not collected: nobody reads them, and a hostile config could have millions.
-const MOST: usize = 1000;
 
 /// The problems so far, and what is needed to word them.
 pub(super) struct Reporter<'a> {
@@ -41,7 +38,7 @@ impl<'a> Reporter<'a> {
 
     /// Whether there are so many problems that no more are taken.
     pub(super) fn full(&self) -> bool {
-        self.problems.len() >= MOST
+        self.problems.len() >= MOST_PROBLEMS
     }
 
     /// A place in words: its line, or its path if the source is not at hand.

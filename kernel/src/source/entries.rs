@@ -1,10 +1,7 @@
 //! What both readers do with the entries of a map: keys must be unique.
 
-use super::{Key, Lines, MAX_DEPTH, Node, Problem, shown, span};
+use super::{Key, Lines, MAX_DEPTH, MOST_PROBLEMS, Node, Problem, shown, span};
 use std::collections::BTreeMap;
-
-/// More problems of one kind are not collected: nobody reads them, and they cost memory.
-const MOST: usize = 1000;
 
 /// The repeated keys of a text. They become problems only at the end, because for the lines
 /// that these name the whole text has to be searched once.
@@ -18,7 +15,7 @@ impl Repeats {
         let mut again = Vec::new();
         for (index, (key, _)) in entries.iter().enumerate() {
             if let Some(before) = first.get(key.text.as_str()) {
-                if self.0.len() < MOST {
+                if self.0.len() < MOST_PROBLEMS {
                     self.0.push((entries[*before].0.clone(), key.clone()));
                 }
                 again.push(index);

@@ -24,6 +24,9 @@ pub use suggest::closest;
 pub const MAX_BYTES: usize = 1024 * 1024;
 /// No config is nested deeper, in lists and maps.
 pub const MAX_DEPTH: usize = 128;
+/// About as many problems of one text are collected: nobody reads more, and a hostile text could
+/// have millions.
+pub const MOST_PROBLEMS: usize = 1000;
 
 /// Reads `text` as JSON when it starts like JSON (`{` or `[`) and as YAML 1.2 otherwise.
 pub fn parse(text: &str) -> Result<Node, Vec<Problem>> {

@@ -4,4 +4,3 @@ mod good;
 mod messages;
 mod properties;
 mod schema;
-mod timing;

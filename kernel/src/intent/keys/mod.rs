@@ -114,6 +114,22 @@ mod tests {
         }
     }
 
+    /// The words that are read are the words that are described.
+    #[test]
+    fn words_and_choices_are_the_same() {
+        fn check<T>(table: &Table, key: &str, choices: &[(&str, T)]) {
+            let Some(Definition { shape: Shape::OneOf(words), .. }) = table.key(key) else {
+                panic!("{key} is no choice");
+            };
+            let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let read: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+            assert_eq!(words, read, "{key}");
+        }
+        check(&RETRY, "backoff", &BACKOFF);
+        check(&STEP, "on_error", &ON_ERROR);
+        check(&STEP, "on_item_error", &ON_ITEM_ERROR);
+    }
+
     #[test]
     fn each_key_that_works_is_described_and_each_other_names_a_way_out() {
         for key in ALL.iter().flat_map(|table| table.keys) {

@@ -3,7 +3,7 @@
 use super::anchors::{Anchors, NoCopy};
 use super::scalar::{self, Looks};
 use crate::source::entries::{Repeats, too_deep};
-use crate::source::{Data, Key, MAX_DEPTH, Node, Problem, Span, shown, span};
+use crate::source::{Data, Key, MAX_DEPTH, MOST_PROBLEMS, Node, Problem, Span, shown, span};
 use saphyr_parser::{ScalarStyle, Tag};
 use std::collections::BTreeSet;
 
@@ -56,6 +56,12 @@ impl<'a> Builder<'a> {
     pub(super) fn finish(mut self) -> (Option<Node>, Vec<Problem>) {
         self.problems.extend(self.repeats.problems(self.text));
         (self.root, self.problems)
+    }
+
+    fn complain(&mut self, problem: Problem) {
+        if self.problems.len() < MOST_PROBLEMS {
+            self.problems.push(problem);
+        }
     }
 
     pub(super) fn open_list(
@@ -141,7 +147,7 @@ impl<'a> Builder<'a> {
             Ok(node) => self.value(node),
             Err(NoCopy::TooMuch) => return Err(too_many_copies(span(start, end))),
             Err(NoCopy::Inside) => {
-                self.problems.push(Problem::syntax(
+                self.complain(Problem::syntax(
                     "alias_of_itself",
                     span(start, end),
                     format!(
@@ -220,19 +226,19 @@ impl<'a> Builder<'a> {
             | Data::Map(_) => "write `key: value`, with a text as the key".to_owned(),
         };
         let message = format!("a key must be text, here is {}", node.kind());
-        self.problems.push(Problem::syntax("key_not_text", node.span, message, hint));
+        self.complain(Problem::syntax("key_not_text", node.span, message, hint));
     }
 
     /// `{{ … }}` without quotes: reported, and read as the text that was meant.
     fn bare_expression(&mut self, place: Span) {
         let written = &self.text[place.start as usize..place.end as usize];
-        self.problems.push(super::syntax::unquoted_expression(place, written));
+        self.complain(super::syntax::unquoted_expression(place, written));
         self.value(Node { span: place, data: Data::Text(written.to_owned()) });
     }
 
     fn plain(&mut self, value: &str, place: Span) -> Data {
         scalar::resolve(value).unwrap_or_else(|why| {
-            self.problems.push(Problem::syntax(
+            self.complain(Problem::syntax(
                 "number_out_of_range",
                 place,
                 format!("`{}` is a number without a value in JSON", shown(value)),
@@ -267,7 +273,7 @@ impl<'a> Builder<'a> {
     }
 
     fn bad_tag_value(&mut self, tag: &Tag, value: &str, place: Span) -> Data {
-        self.problems.push(Problem::syntax(
+        self.complain(Problem::syntax(
             "wrong_type",
             place,
             format!("`{}` is no value of the tag `!!{}`", shown(value), shown(&tag.suffix)),
@@ -288,7 +294,7 @@ impl<'a> Builder<'a> {
     fn unknown_tag(&mut self, tag: &Tag, place: Span) {
         let hint = "remove it; a value that starts with `!` must be in quotes";
         let message = format!("the tag `{}` is not known", shown(&tag.to_string()));
-        self.problems.push(Problem::syntax("unknown_tag", place, message, hint));
+        self.complain(Problem::syntax("unknown_tag", place, message, hint));
     }
 
     /// `<<: *base` adds the entries of a map, or of each map in a list, that are not there yet.
@@ -310,7 +316,7 @@ impl<'a> Builder<'a> {
             let Data::Map(more) = source.data else {
                 let message = format!("`<<` merges maps, here is {}", source.kind());
                 let hint = "write `<<: *name`, with `&name` at a map further up";
-                self.problems.push(Problem::syntax("wrong_type", source.span, message, hint));
+                self.complain(Problem::syntax("wrong_type", source.span, message, hint));
                 continue;
             };
             entries.extend(more.into_iter().filter(|(key, _)| known.insert(key.text.clone())));
