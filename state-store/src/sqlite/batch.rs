@@ -13,8 +13,8 @@ pub(super) type Outcome = std::result::Result<bool, StoreError>;
 
 /// After so many `set`s, some of what has run out is swept.
 const SWEEP_EVERY: u32 = 64;
-/// At most so many rows a sweep: twice of what came in.
-const SWEEP: i64 = 128;
+/// At most so many rows a sweep: more than came in since the last.
+const SWEEP: i64 = 256;
 
 /// Does `batch` inside the open transaction; one outcome a command. An error means that nothing
 /// of it may be kept.

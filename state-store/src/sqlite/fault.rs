@@ -4,27 +4,18 @@ use jalm_kernel::ports::StoreError;
 use rusqlite::{Error, ErrorCode};
 use std::path::Path;
 
-/// Whether the disk or the file is to blame, so that the same write may work later. Everything
-/// else is the fault of a command.
-pub(super) fn is_environment(error: &Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(
-            ErrorCode::DiskFull
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::ReadOnly
-                | ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::CannotOpen
-                | ErrorCode::OutOfMemory
-                | ErrorCode::PermissionDenied
-                | ErrorCode::FileLockingProtocolFailed
-                | ErrorCode::DatabaseCorrupt
-                | ErrorCode::NotADatabase
-                | ErrorCode::NoLargeFileSupport
-                | ErrorCode::OperationInterrupted
+/// Whether one command is to blame, so that it fails the same way each time. Everything else may
+/// pass: the disk, a lock, a file that someone mends.
+pub(super) fn is_of_command(error: &Error) -> bool {
+    error.sqlite_error_code().is_none_or(|code| {
+        matches!(
+            code,
+            ErrorCode::ConstraintViolation
+                | ErrorCode::TooBig
+                | ErrorCode::TypeMismatch
+                | ErrorCode::ParameterOutOfRange
         )
-    )
+    })
 }
 
 /// Whether what is stored cannot be read, now or later.
@@ -55,7 +46,7 @@ pub(super) fn explain(error: &Error) -> (String, &'static str) {
         }
         Some(ErrorCode::OutOfMemory) => ("memory ran out", "give the process more memory"),
         _ if is_damage(error) => ("it is damaged", "stop jalm and restore a backup"),
-        _ => ("SQLite gave up", "check that the file and its folder are still there"),
+        _ => ("SQLite gave up", "check that the file is there and that nobody changed its tables"),
     };
     (format!("{what} ({error})"), remedy)
 }

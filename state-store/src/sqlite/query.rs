@@ -4,7 +4,7 @@ use crate::codec::{Bounds, split, status_code, status_of};
 use jalm_kernel::ids::{ExecutionId, PlanHash, Timestamp};
 use jalm_kernel::machine::{Status, Summary};
 use jalm_kernel::ports::{Filter, Message, Record, Stored};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -132,16 +132,16 @@ pub(super) fn page_sql(status: bool, intent: bool) -> String {
     let (index, and) = match (status, intent) {
         (false, _) => ("", ""),
         (true, false) => ("INDEXED BY executions_status", "status = ?5 AND"),
-        (true, true) => ("INDEXED BY executions_intent", "intent = ?6 AND status = ?5 AND"),
+        (true, true) => ("INDEXED BY executions_intent", "status = ?5 AND intent = ?6 AND"),
     };
-    // The unused parameters are named so that every query takes the same six.
     format!(
         "SELECT {COLUMNS} FROM executions {index}
-         WHERE {and} id BETWEEN ?1 AND ?2 AND created_at >= ?3 AND (1 OR ?5 OR ?6)
+         WHERE {and} id BETWEEN ?1 AND ?2 AND created_at >= ?3
          ORDER BY id DESC LIMIT ?4"
     )
 }
 
+/// Adds the newest executions of a state (or of all, then of all intents).
 fn page(
     connection: &Connection,
     status: Option<Status>,
@@ -151,14 +151,11 @@ fn page(
 ) -> Answer<()> {
     let sql = page_sql(status.is_some(), intent.is_some());
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![
-        bounds.low.to_be_bytes(),
-        bounds.high.to_be_bytes(),
-        bounds.since,
-        bounds.limit,
-        status.map(status_code),
-        intent
-    ])?;
+    let (low, high) = (bounds.low.to_be_bytes(), bounds.high.to_be_bytes());
+    let code = status.map(status_code);
+    let values: [&dyn ToSql; 6] = [&low, &high, &bounds.since, &bounds.limit, &code, &intent];
+    let used = if code.is_none() { 4 } else { 5 + usize::from(intent.is_some()) };
+    let mut rows = statement.query(&values[..used])?;
     while let Some(row) = rows.next()? {
         found.push(summary(row)?);
     }

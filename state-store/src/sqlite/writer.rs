@@ -113,7 +113,7 @@ impl Writer {
                 }
                 Err(error) => error,
             };
-            if fault::is_environment(&error) {
+            if !fault::is_of_command(&error) {
                 if closing {
                     tracing::error!(%error, "the store closes although it cannot write");
                     return self.give_up(chunk);
@@ -156,6 +156,9 @@ impl Writer {
     ) -> rusqlite::Result<T> {
         let connection = &self.connection;
         let run = |sql| connection.prepare_cached(sql)?.execute([]);
+        if !connection.is_autocommit() {
+            run("ROLLBACK")?; // it failed the last time
+        }
         run("BEGIN IMMEDIATE")?;
         let result = act(connection, &mut self.known, &mut self.sets)
             .and_then(|done| run("COMMIT").map(|_| done));
@@ -206,11 +209,11 @@ impl Writer {
         if self.sets > 0 {
             self.sets = 0;
             match self.transact(|connection, _, _| batch::sweep(connection, now)) {
-                // A full sweep means that there may be more.
-                Ok(swept) => self.dirty = swept > 0,
+                // There may be more: comes back soon.
+                Ok(swept) if swept > 0 => (self.sets, self.dirty) = (1, true),
+                Ok(_) => {}
                 Err(error) => tracing::debug!(%error, "expired values stay for now"),
             }
-            self.sets = u32::from(self.dirty);
         }
         self.checkpoint("PRAGMA wal_checkpoint(PASSIVE)");
     }

@@ -68,10 +68,12 @@ async fn a_truncated_file_is_called_damaged() {
     drop(store);
     let length = std::fs::metadata(&path).unwrap().len();
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-    file.set_len(length - 4096).unwrap();
-    let error = refused(&path);
-    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
-    assert!(error.hint().contains("backup"));
+    for cut in [1, 8192, length / 2] {
+        file.set_len(length - cut).unwrap();
+        let error = refused(&path);
+        assert!(matches!(error, OpenError::Damaged { .. }), "{cut} bytes less: {error}");
+        assert!(error.hint().contains("backup"));
+    }
 }
 
 #[test]

@@ -3,9 +3,11 @@
 use super::{folder, open};
 use crate::conformance::{append, birth, id, next};
 use crate::sqlite::Sqlite;
+use jalm_kernel::ids::Timestamp;
 use jalm_kernel::machine::Status;
 use jalm_kernel::ports::{Append, Filter, Health, Journal, Kv, StoreError};
 use rusqlite::Connection;
+use serde_json::Value;
 use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
 
@@ -92,6 +94,20 @@ async fn a_foreign_lock_delays_and_is_explained() {
     assert_eq!(store.health(), Health::Good);
 }
 
+/// Not a disk, and no command's fault either: it waits until someone mends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_was_moved_away_delays_only() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("ALTER TABLE journal RENAME TO away").unwrap();
+    let durable = start(&store, birth(1, "a", Status::Running));
+    until(|| store.health() != Health::Good).await;
+    other.execute_batch("ALTER TABLE away RENAME TO journal").unwrap();
+    durable.await.unwrap().unwrap();
+    assert_eq!(store.health(), Health::Good);
+}
+
 #[tokio::test]
 async fn a_change_that_the_database_refuses_fails_alone() {
     let (_folder, path) = folder();
@@ -158,7 +174,7 @@ async fn what_was_changed_behind_our_back_is_reported() {
         .unwrap();
     }
     file.execute_batch("INSERT INTO kv VALUES ('s', 'k', 'not json', NULL)").unwrap();
-    let error = store.get("s", "k", jalm_kernel::ids::Timestamp(0)).await.unwrap_err();
+    let error = store.get("s", "k", Timestamp(0)).await.unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
 }
 
@@ -180,4 +196,24 @@ async fn a_listener_may_panic_or_hold_the_last_handle() {
     ended.send(()).unwrap();
     watch.wait_for(|ended| *ended).await.ok();
     assert!(open(&path).load(id(3)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn values_that_have_run_out_leave_the_file() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    let (soon, later) = (Some(Timestamp(100)), Some(Timestamp(200)));
+    for n in 0..60 {
+        store.set("s", &n.to_string(), Value::Null, soon).await.unwrap();
+    }
+    store.get("s", "0", Timestamp(150)).await.unwrap();
+    for n in 60..70 {
+        store.set("s", &n.to_string(), Value::Null, later).await.unwrap();
+    }
+    drop(store);
+    let left: i64 = Connection::open(&path)
+        .unwrap()
+        .query_row("SELECT count(*) FROM kv", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(left, 10);
 }
