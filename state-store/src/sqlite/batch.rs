@@ -100,7 +100,6 @@ fn delete(connection: &Connection, known: &mut Known, id: ExecutionId) -> Result
         .query_row([id.0.as_bytes()], |row| row.get(0))
         .optional()?;
     let Some(plan) = gone else { return Ok(false) };
-    known.forget(id);
     connection.prepare_cached("DELETE FROM journal WHERE id = ?1")?.execute([id.0.as_bytes()])?;
     count_uses(connection, known, plan, -1)?;
     Ok(true)

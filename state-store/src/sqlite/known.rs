@@ -18,7 +18,7 @@ const TAILS: usize = 1 << 16;
 pub(super) struct Known {
     /// The row of each plan used lately: a source is looked up (and sent) once.
     plans: HashMap<PlanHash, i64>,
-    /// Of executions that go on.
+    /// Of executions that go on; an ended one is never here, so a deletion leaves nothing stale.
     tails: HashMap<ExecutionId, Tail>,
 }
 
@@ -56,10 +56,6 @@ impl Known {
 
     pub(super) fn forget_plan(&mut self, plan: i64) {
         self.plans.retain(|_, id| *id != plan);
-    }
-
-    pub(super) fn forget(&mut self, id: ExecutionId) {
-        self.tails.remove(&id);
     }
 
     /// The row of a plan; stores its source if it is new.

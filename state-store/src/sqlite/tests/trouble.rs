@@ -65,6 +65,35 @@ async fn a_full_disk_delays_and_loses_nothing() {
     }
 }
 
+/// What the writer believed while it wrote in vain must not outlive the rollback.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_failed_leaves_no_trace_in_memory() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    append(&store, birth(1, "a", Status::Running)).await.unwrap();
+    // A foreign lock holds the first; behind it the others gather to one commit.
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut waiting = vec![start(&store, birth(2, "a", Status::Running))];
+    until(|| store.health() != Health::Good).await;
+    waiting.push(start(&store, next(1, "a", Status::Running, 1, 1)));
+    let grown = Append { record: vec![7; 64 << 10], ..birth(3, "a new plan", Status::Running) };
+    waiting.push(start(&store, grown));
+    waiting.push(start(&store, next(1, "a", Status::Running, 2, 1)));
+    store.shared.max_pages.store(1, Ordering::Relaxed);
+    other.execute_batch("COMMIT").unwrap();
+    let full = |health| matches!(health, Health::Degraded(text) if text.contains("is full"));
+    until(|| full(store.health())).await;
+    store.shared.max_pages.store(0, Ordering::Relaxed);
+    for durable in waiting {
+        durable.await.unwrap().unwrap();
+    }
+    let stored = store.load(id(3)).await.unwrap().unwrap();
+    assert_eq!(&*stored.source, "intent: a new plan\n");
+    let events: u32 = store.records(id(1), 0).await.unwrap().iter().map(|it| it.count).sum();
+    assert_eq!(events, 3);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_cannot_write_can_still_be_closed() {
     let (_folder, path) = folder();
