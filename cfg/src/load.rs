@@ -289,9 +289,8 @@ impl Tree {
     }
 
     pub(crate) fn shown(&self) -> BTreeMap<String, String> {
-        let show = |path: &str, value: &Value| match value {
-            _ if path == "token" => "***".to_owned(),
-            value => value.to_string(),
+        let show = |path: &str, value: &Value| {
+            if path == "token" { "***".to_owned() } else { value.to_string() }
         };
         self.0.iter().map(|(path, (value, _))| ((*path).to_owned(), show(path, value))).collect()
     }

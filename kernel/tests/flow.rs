@@ -1,5 +1,11 @@
 //! Every control form and common key, run to its end in a world without faults or with chosen ones.
-#![allow(missing_docs, reason = "tests explain themselves by their names")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::needless_pass_by_value,
+    reason = "tests explain themselves by their names and may fail by panicking"
+)]
 
 mod support;
 

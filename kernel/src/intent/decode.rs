@@ -14,30 +14,36 @@ use serde_json::{Map, Value};
 /// Only the shape is checked here: whether atoms and steps that are named exist, and what
 /// expressions say, is the planner's matter.
 pub fn decode(node: &Node) -> Result<(Intent, Vec<Problem>), Vec<Problem>> {
-    decode_with(node, Reporter::new(None))
+    good(decode_with(node, Reporter::new(None)))
 }
 
 /// Reads an intent from its text: [`source::read`] and [`decode`] in one, so that the problems of
 /// both are reported together, and with line numbers where a problem concerns two places.
 pub fn read(text: &str) -> Result<(Intent, Vec<Problem>), Vec<Problem>> {
-    let (node, mut problems) = source::read(text);
-    let Some(node) = node else { return Err(problems) };
-    let decoded = decode_with(&node, Reporter::new(Some(text)));
-    if problems.is_empty() {
-        return decoded;
-    }
-    problems.extend(match decoded {
-        Ok((_, warnings)) => warnings,
-        Err(more) => more,
-    });
-    problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
-    Err(problems)
+    good(read_partly(text))
 }
 
-fn decode_with(
-    node: &Node,
-    mut reporter: Reporter<'_>,
+/// As [`read`], but what could be read of an intent that has problems comes along, so that the
+/// planner can look for more.
+pub fn read_partly(text: &str) -> (Option<Intent>, Vec<Problem>) {
+    let (node, mut problems) = source::read(text);
+    let Some(node) = node else { return (None, problems) };
+    let (intent, more) = decode_with(&node, Reporter::new(Some(text)));
+    problems.extend(more);
+    problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
+    (intent, problems)
+}
+
+fn good(
+    (intent, problems): (Option<Intent>, Vec<Problem>),
 ) -> Result<(Intent, Vec<Problem>), Vec<Problem>> {
+    match intent {
+        Some(intent) if problems.iter().all(|problem| problem.warning) => Ok((intent, problems)),
+        Some(_) | None => Err(problems),
+    }
+}
+
+fn decode_with(node: &Node, mut reporter: Reporter<'_>) -> (Option<Intent>, Vec<Problem>) {
     let intent = match &node.data {
         Data::Map(entries) if wrapped(entries, &mut reporter) => None,
         Data::Map(_) => {
@@ -49,10 +55,7 @@ fn decode_with(
             None
         }
     };
-    match intent {
-        Some(intent) if !reporter.failed() => Ok((intent, reporter.into_problems())),
-        _ => Err(reporter.into_problems()),
-    }
+    (intent, reporter.into_problems())
 }
 
 fn no_map(node: &Node, reporter: &mut Reporter<'_>) {

@@ -12,7 +12,7 @@ mod report;
 mod schema;
 mod steps;
 
-pub use decode::{decode, read};
+pub use decode::{decode, read, read_partly};
 pub use model::*;
 pub use schema::json_schema;
 pub use steps::{MAX_NESTING, MAX_STEPS};

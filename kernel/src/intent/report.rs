@@ -49,11 +49,6 @@ impl<'a> Reporter<'a> {
         }
     }
 
-    /// Whether an error was added.
-    pub(super) fn failed(&self) -> bool {
-        self.problems.iter().any(|problem| !problem.warning)
-    }
-
     /// All problems, in the order of the text.
     pub(super) fn into_problems(mut self) -> Vec<Problem> {
         self.problems.sort_by_key(|problem| (problem.span.start, problem.span.end));

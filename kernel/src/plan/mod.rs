@@ -17,7 +17,7 @@ use crate::atom::Catalog;
 use crate::expr::{Datum, Template};
 use crate::ids::{Millis, PlanHash};
 use crate::intent::{self, Grants};
-use crate::source::{self, Problem, Span};
+use crate::source::{Problem, Span};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -58,9 +58,19 @@ pub struct Plan {
 impl Plan {
     /// Compiles `source`; all problems at once.
     pub fn compile(source: &str, catalog: &dyn Catalog) -> Result<Self, Vec<Problem>> {
-        let tree = source::parse(source)?;
-        let (intent, warnings) = intent::decode(&tree)?;
-        build::build(source, intent, warnings, catalog)
+        let (intent, problems) = intent::read_partly(source);
+        let Some(intent) = intent else { return Err(problems) };
+        if problems.iter().all(|problem| problem.warning) {
+            return build::build(source, intent, problems, catalog);
+        }
+        // Its shape is wrong somewhere. What else is wrong is worth knowing now, except for names
+        // that may be missing only because the step that has them could not be read.
+        let mut all =
+            build::build(source, intent, problems.clone(), catalog).err().unwrap_or(problems);
+        all.retain(|problem| {
+            !matches!(problem.code, "unknown_step" | "unknown_name" | "not_yet_known")
+        });
+        Err(all)
     }
 
     /// Checks `params` against the intent's `input` and fills in defaults.

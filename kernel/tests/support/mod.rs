@@ -1,7 +1,7 @@
 //! A catalogue of made-up atoms and a world that answers their calls.
 
 use jalm_kernel::atom::{AtomSpec, Catalog, Effect, Layer, RetrySafety};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// `pure`, `look`, `act`, `act_once`: one atom for each promise. Their input is free.
 pub(crate) struct Atoms(Vec<AtomSpec>);
@@ -59,7 +59,7 @@ impl Chance {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11
     }
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
+        usize::try_from(self.next() % bound.max(1) as u64).unwrap_or(0)
     }
     pub(crate) fn percent(&mut self, chance: u64) -> bool {
         self.next() % 100 < chance
