@@ -1,1 +1,16 @@
-//! (being written)
+//! Runs foreign code within limits and says how it ended.
+//!
+//! The server never parses or runs script text. It starts a *worker*: the own executable again,
+//! which locks itself into a sandbox once and then forks a fresh child per job. The child tightens
+//! its limits, reads its job, runs it, answers and is gone; nothing of one job can be seen by the
+//! next. An outside watchdog ends children that overstay, whatever their interpreter thinks.
+//!
+//! **Invariants.** Every set-up step fails closed. A job's data travels on a socket of its own,
+//! read by the child alone. What the sandbox lacks is said, never skipped. `unsafe` is allowed in
+//! this crate only, in `os` and `sandbox`.
+//!
+//! **Not here:** which step runs what (`layers`), Python and native code (a later issue).
+
+mod api;
+
+pub use api::*;

@@ -1,0 +1,251 @@
+//! What callers see: jobs in, verdicts out.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The first argument of a process that is to become a worker; see [`crate::worker_main`].
+pub const WORKER_ARG: &str = "__isolate-worker";
+
+/// Settings of the isolates.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// An executable that calls [`crate::worker_main`] when its first argument is [`WORKER_ARG`];
+    /// usually the own one.
+    pub worker_exe: PathBuf,
+    /// Weaker sandboxes are refused.
+    pub minimum: Strength,
+    /// Stronger sandboxes are not tried; below `A` only in tests.
+    pub maximum: Strength,
+    /// Scripts that run at once; the others wait in line.
+    pub max_children: usize,
+}
+
+/// How strong a sandbox is (DESIGN §6). Ordered from weak to strong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Strength {
+    /// Bare: seccomp and resource limits.
+    C,
+    /// Container: Landlock besides.
+    B,
+    /// Full: namespaces and an empty root besides.
+    A,
+}
+
+impl Strength {
+    /// `A`, `B` or `C`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::A => "A",
+            Self::B => "B",
+            Self::C => "C",
+        }
+    }
+}
+
+/// Foreign code and its bounds.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// What to run.
+    pub program: Program,
+    /// Within what.
+    pub limits: Limits,
+}
+
+/// Foreign code with its data.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Program {
+    /// A function body with `return`, whose local names are the variables; or a script that
+    /// defines `main`, whose parameters are filled from the variables by name; or one that prints
+    /// its result.
+    JavaScript {
+        /// The script as its author wrote it.
+        source: String,
+        /// Local names and their values.
+        variables: Map<String, Value>,
+    },
+    /// A jq filter. The result is the list of its outputs.
+    Jq {
+        /// The filter as its author wrote it.
+        filter: String,
+        /// The value at `.`.
+        input: Value,
+        /// `$name` values.
+        variables: Map<String, Value>,
+    },
+    /// A MiniJinja template. The result is its text.
+    Template {
+        /// The template as its author wrote it.
+        source: String,
+        /// Templates that it may include, extend or import, by name.
+        includes: BTreeMap<String, String>,
+        /// Names and their values.
+        data: Map<String, Value>,
+        /// Whether values are escaped for HTML.
+        autoescape: bool,
+    },
+    /// Tries forbidden system calls and gives each one's errno; for the conformance suite.
+    #[cfg(feature = "testkit")]
+    Probe {
+        /// The names of the attempts to make.
+        attempts: Vec<String>,
+    },
+}
+
+/// Bounds of one run.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The longest it may run, from the moment it starts.
+    pub wall: Duration,
+    /// Bytes of memory it may take.
+    pub memory: u64,
+    /// Bytes of result and of printed text, each.
+    pub output: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const MIB: u64 = 1024 * 1024;
+        Self { wall: Duration::from_secs(30), memory: 128 * MIB, output: 16 * MIB }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The result, or what the code did wrong.
+    pub result: Result<Value, ScriptError>,
+    /// What it printed.
+    pub stdout: String,
+    /// What it printed as errors and warnings.
+    pub stderr: String,
+    /// How long it ran, its own process included.
+    pub duration: Duration,
+    /// The most memory its process had, in bytes.
+    pub memory_used: u64,
+    /// What was in force: `isolate/A: namespaces, landlock, seccomp, limits`.
+    pub isolation: Arc<str>,
+}
+
+/// What foreign code did wrong, for its author.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScriptError {
+    /// `script_error`, `script_syntax`, `script_timeout`, `script_memory`, `script_output` or
+    /// `script_crashed`.
+    pub code: std::borrow::Cow<'static, str>,
+    /// What happened.
+    pub message: String,
+    /// The line in the author's source, from 1.
+    pub line: Option<u32>,
+    /// The column in that line, from 1.
+    pub column: Option<u32>,
+    /// Where it came from, innermost first.
+    pub traceback: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl ScriptError {
+    /// An error without a place.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code: code.into(),
+            message: message.into(),
+            line: None,
+            column: None,
+            traceback: None,
+            hint: None,
+        }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Why nothing was run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// This host gives a weaker sandbox than the operator asks for.
+    #[error(
+        "scripts need a sandbox of strength {}, this host gives {}: {reasons}",
+        minimum.name(),
+        strength.map_or("none", Strength::name)
+    )]
+    BelowMinimum {
+        /// What is asked for.
+        minimum: Strength,
+        /// What there is.
+        strength: Option<Strength>,
+        /// What is missing.
+        reasons: String,
+    },
+    /// The worker does not start, or went away.
+    #[error("the sandbox cannot be used: {why}")]
+    Unavailable {
+        /// What happened.
+        why: String,
+    },
+}
+
+impl Refused {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::BelowMinimum { .. } => {
+                "`jalm doctor` says what the host lacks; or lower `isolation.minimum` in the settings"
+            }
+            Self::Unavailable { .. } => "try again; if it stays so, `jalm doctor` says more",
+        }
+    }
+}
+
+/// What a host gives to a sandbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The strength that comes of it; none if not even the weakest can be had.
+    pub strength: Option<Strength>,
+    /// Each layer and whether it is in force.
+    pub layers: Vec<Layer>,
+}
+
+/// One layer of a sandbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layer {
+    /// `namespaces`, `landlock`, `seccomp`, `limits`.
+    pub name: String,
+    /// Whether it is there.
+    pub works: bool,
+    /// What it is, or why it is missing.
+    pub detail: String,
+}
+
+impl Report {
+    /// One line: `strength A: namespaces, landlock, seccomp, limits`.
+    pub fn summary(&self) -> String {
+        let works: Vec<&str> =
+            self.layers.iter().filter(|layer| layer.works).map(|layer| layer.name.as_str()).collect();
+        match self.strength {
+            Some(strength) => format!("strength {}: {}", strength.name(), works.join(", ")),
+            None => "no sandbox can be had here".to_owned(),
+        }
+    }
+
+    /// What is missing, in words; empty if nothing is.
+    pub fn missing(&self) -> String {
+        let missing: Vec<String> = self
+            .layers
+            .iter()
+            .filter(|layer| !layer.works)
+            .map(|layer| format!("{}: {}", layer.name, layer.detail))
+            .collect();
+        missing.join("; ")
+    }
+}
