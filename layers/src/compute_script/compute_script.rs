@@ -1,0 +1,186 @@
+//! `compute_script`: foreign code, in an isolate.
+//!
+//! The code runs in another process, in a sandbox, with nothing but its variables. It answers with
+//! what it returns.
+
+use crate::atom::{Atom, Blocker, Card, Example, Frequency, IoType};
+use crate::context::Cx;
+use crate::input::{ByteSize, TimeSpan, bad};
+use crate::script::{self, Bounds};
+use jalm_isolates::Program;
+use jalm_kernel::atom::{Effect, Layer, RetrySafety};
+use jalm_kernel::failure::Failure;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// Runs a script.
+pub(crate) struct ComputeScript;
+
+/// The script, and what it knows.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Input {
+    /// The code. It runs as the body of a function: `return` gives the result.
+    script: String,
+    /// The language: `javascript`, or `js` for short.
+    #[serde(default = "javascript")]
+    language: String,
+    /// Values that the code finds as variables of these names.
+    #[serde(default)]
+    variables: Map<String, Value>,
+    /// The longest it may run; the step's own `timeout` counts as well.
+    timeout: Option<TimeSpan>,
+    /// The most memory it may take. 128 MiB unless told otherwise.
+    memory: Option<ByteSize>,
+}
+
+fn javascript() -> String {
+    "javascript".to_owned()
+}
+
+/// What the script answered.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Output {
+    /// What it returned; `null` when it returned nothing.
+    result: Value,
+    /// What it printed with `console.log`.
+    stdout: String,
+    /// What it printed with `console.error`.
+    stderr: String,
+    /// How long it ran, in seconds.
+    execution_time: f64,
+    /// The most memory it took, in bytes.
+    memory_used: u64,
+    /// The isolation that was in force.
+    isolation: Arc<str>,
+}
+
+impl Atom for ComputeScript {
+    type Input = Input;
+    type Output = Output;
+    const CARD: Card = Card {
+        name: "compute_script",
+        layer: Layer::ComputeScript,
+        summary: "Runs a script in an isolate.",
+        effect: Effect::None,
+        retry: RetrySafety::Safe,
+        verbatim: &["script"],
+        io: IoType::Cpu,
+        frequency: Frequency::High,
+        blocker: Blocker::Isolate,
+        languages: &["javascript"],
+    };
+
+    fn check_literal(key: &str, value: &Value) -> Result<(), Failure> {
+        match (key, value.as_str()) {
+            ("language", Some(language)) => check_language(language),
+            _ => Ok(()),
+        }
+    }
+
+    fn examples() -> Vec<Example> {
+        vec![Example {
+            title: "Sum up rows",
+            setup: vec![],
+            input: json!({
+                "script": "return rows.reduce((sum, row) => sum + row.qty, 0)",
+                "variables": { "rows": [{ "qty": 3 }, { "qty": 4 }] },
+            }),
+            expect: json!({ "result": 7 }),
+        }]
+    }
+
+    async fn run(cx: Cx, input: Input) -> Result<Output, Failure> {
+        let Input { script, language, variables, timeout, memory } = input;
+        check_language(&language)?;
+        let program = Program::JavaScript { source: script, variables };
+        let ran = script::run(&cx, Self::CARD.name, program, Bounds { timeout, memory }).await?;
+        Ok(Output {
+            result: ran.result,
+            stdout: ran.stdout,
+            stderr: ran.stderr,
+            execution_time: ran.duration.as_secs_f64(),
+            memory_used: ran.memory_used,
+            isolation: ran.isolation,
+        })
+    }
+
+    fn isolation(output: &Output) -> Option<Arc<str>> {
+        Some(Arc::clone(&output.isolation))
+    }
+
+    fn into_value(output: Output) -> Result<Value, serde_json::Error> {
+        let Output { result, stdout, stderr, execution_time, memory_used, isolation } = output;
+        Ok(crate::atom::object([
+            ("result", result),
+            ("stdout", stdout.into()),
+            ("stderr", stderr.into()),
+            ("execution_time", execution_time.into()),
+            ("memory_used", memory_used.into()),
+            ("isolation", isolation.as_ref().into()),
+        ]))
+    }
+}
+
+/// Languages that later versions bring.
+const LATER: [&str; 9] = ["python", "py", "typescript", "ts", "go", "golang", "rust", "rs", "wasm"];
+
+fn check_language(language: &str) -> Result<(), Failure> {
+    let name = language.trim().to_ascii_lowercase();
+    if matches!(name.as_str(), "javascript" | "js") {
+        return Ok(());
+    }
+    if LATER.contains(&name.as_str()) {
+        return Err(Failure::permanent(
+            "not_supported_yet",
+            format!("`compute_script` does not support language `{language}` yet"),
+        )
+        .hint("write the script in `javascript`"));
+    }
+    Err(bad("compute_script", "language", format!("there is no language `{language}`"))
+        .hint("write `javascript`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn bad_input_is_refused() {
+        World::new()
+            .refuses(
+                "compute_script",
+                &[
+                    (json!({}), "`script`", "add `script`: "),
+                    (
+                        json!({ "script": "return 1", "language": "cobol" }),
+                        "`cobol`",
+                        "write `javascript`",
+                    ),
+                    (json!({ "script": "return 1", "memory": "lots" }), "`memory`", "`memory`: "),
+                    (json!({ "script": "return 1", "memory": "1000GiB" }), "`memory`", "at most"),
+                    (
+                        json!({ "script": "return 1", "variables": [] }),
+                        "`variables`",
+                        "`variables`: ",
+                    ),
+                    (json!({ "scirpt": "return 1" }), "`scirpt`", "did you mean `script`?"),
+                ],
+            )
+            .await;
+    }
+
+    #[test]
+    fn a_language_of_later_is_refused_before_the_run() {
+        let check = |language: &str| ComputeScript::check_literal("language", &json!(language));
+        assert!(check("JavaScript").is_ok() && check("js").is_ok());
+        for language in ["python", "ts", "Rust", "go", "wasm"] {
+            let failure = check(language).unwrap_err();
+            assert_eq!(failure.code, "not_supported_yet");
+            assert!(failure.hint.unwrap().contains("javascript"), "{language}");
+        }
+    }
+}

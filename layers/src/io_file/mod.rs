@@ -1,0 +1,16 @@
+//! Layer `io-file`: files below the runner's file root.
+
+use crate::atom::Entry;
+use crate::catalog::LayerList;
+
+mod file_delete;
+mod file_list;
+mod file_read;
+mod file_write;
+
+pub(crate) const ATOMS: LayerList = &[
+    Entry::of::<file_read::FileRead>,
+    Entry::of::<file_write::FileWrite>,
+    Entry::of::<file_list::FileList>,
+    Entry::of::<file_delete::FileDelete>,
+];

@@ -1,0 +1,10 @@
+//! Layer `io-http`: services on the network.
+
+use crate::atom::Entry;
+use crate::catalog::LayerList;
+
+pub(crate) mod exec_http;
+mod notify_webhook;
+
+pub(crate) const ATOMS: LayerList =
+    &[Entry::of::<exec_http::ExecHttp>, Entry::of::<notify_webhook::NotifyWebhook>];

@@ -1,0 +1,142 @@
+//! Foreign code of steps: the one place that speaks to the isolates.
+
+use crate::context::Cx;
+use crate::input::{ByteSize, TimeSpan};
+use jalm_isolates::{Job, Limits, Program, Refused, ScriptError};
+use jalm_kernel::failure::Failure;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Memory of one script, unless its step says otherwise.
+pub(crate) const MEMORY: ByteSize = ByteSize::mib(128);
+/// No step may ask for more.
+const MOST_MEMORY: ByteSize = ByteSize::mib(4096);
+/// Result and printed text together; the journal takes no larger output either.
+const OUTPUT: ByteSize = ByteSize::mib(16);
+
+/// How much of what a failed script printed is kept.
+const PRINTED: usize = 8192;
+
+/// Bounds that a step may set.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+pub(crate) struct Bounds {
+    /// The longest it may run; the step's own `timeout` counts as well.
+    pub(crate) timeout: Option<TimeSpan>,
+    /// The most memory it may take. 128 MiB unless told otherwise.
+    pub(crate) memory: Option<ByteSize>,
+}
+
+/// What came back from a program that ended well.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) result: Value,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) duration: Duration,
+    pub(crate) memory_used: u64,
+    pub(crate) isolation: Arc<str>,
+}
+
+/// Runs a program in an isolate. Dropping the future kills it.
+pub(crate) async fn run(
+    cx: &Cx,
+    atom: &str,
+    program: Program,
+    bounds: Bounds,
+) -> Result<Ran, Failure> {
+    let memory = bounds.memory.unwrap_or(MEMORY);
+    if memory > MOST_MEMORY {
+        return Err(crate::input::bad(atom, "memory", format!("{memory} is too much"))
+            .hint(format!("ask for at most {MOST_MEMORY}")));
+    }
+    let wall = bounds.timeout.map_or(cx.timeout, |span| span.0.min(cx.timeout));
+    let limits = Limits { wall, memory: memory.0, output: OUTPUT.0 };
+    let verdict = cx.shared.isolates.run(Job { program, limits }).await.map_err(refused)?;
+    match verdict.result {
+        Ok(result) => Ok(Ran {
+            result,
+            stdout: verdict.stdout,
+            stderr: verdict.stderr,
+            duration: verdict.duration,
+            memory_used: verdict.memory_used,
+            isolation: verdict.isolation,
+        }),
+        Err(error) => Err(failed(error, &verdict.stdout, &verdict.stderr)),
+    }
+}
+
+/// A program that did not end well, in the words of its own language.
+fn failed(error: ScriptError, stdout: &str, stderr: &str) -> Failure {
+    let ScriptError { code, message, line, column, traceback, hint } = error;
+    let mut failure = Failure::permanent("script_error", message).detail(json!({
+        "line": line,
+        "column": column,
+        "traceback": traceback,
+        "stdout": tail(stdout),
+        "stderr": tail(stderr),
+    }));
+    failure.code = code;
+    failure.hint =
+        Some(hint.unwrap_or_else(|| "`detail` holds the place and what it printed".to_owned()));
+    failure
+}
+
+/// The end of what was printed; the journal keeps it for each attempt.
+fn tail(text: &str) -> &str {
+    let mut from = text.len().saturating_sub(PRINTED);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    &text[from..]
+}
+
+/// Nothing was run.
+fn refused(reason: Refused) -> Failure {
+    let failure = match &reason {
+        Refused::BelowMinimum { .. } => Failure::permanent("isolation_refused", reason.to_string()),
+        Refused::Unavailable { .. } => {
+            Failure::transient("isolation_unavailable", reason.to_string())
+        }
+    };
+    failure.hint(reason.hint())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_script_did_wrong_is_told_with_its_place_and_what_it_printed() {
+        let error = ScriptError {
+            line: Some(2),
+            column: Some(5),
+            traceback: Some("at f (2:5)".to_owned()),
+            ..ScriptError::new("script_error", "x is not defined").hint("define `x`")
+        };
+        let failure = failed(error, "printed", "warned");
+        assert_eq!((failure.code.as_ref(), failure.retryable), ("script_error", false));
+        assert_eq!(failure.hint.as_deref(), Some("define `x`"));
+        let detail = failure.detail.unwrap();
+        assert_eq!(detail["line"], 2);
+        assert_eq!(detail["traceback"], "at f (2:5)");
+        assert_eq!((&detail["stdout"], &detail["stderr"]), (&json!("printed"), &json!("warned")));
+        let long = format!("{}end", "ü".repeat(PRINTED));
+        assert!(tail(&long).len() <= PRINTED && tail(&long).ends_with("üend"));
+    }
+
+    #[test]
+    fn a_sandbox_that_is_too_weak_is_not_tried_again_but_a_lost_worker_is() {
+        let weak = Refused::BelowMinimum {
+            minimum: jalm_isolates::Strength::B,
+            strength: None,
+            reasons: "landlock: not there".to_owned(),
+        };
+        let failure = refused(weak);
+        assert_eq!((failure.code.as_ref(), failure.retryable), ("isolation_refused", false));
+        assert!(failure.hint.unwrap().contains("isolation.minimum"));
+        assert!(refused(Refused::Unavailable { why: "gone".to_owned() }).retryable);
+    }
+}
