@@ -251,7 +251,14 @@ fn check<A: Atom>(key: &str, value: &Value) -> Result<(), Failure> {
     if !input::keys(&spec.input_schema).any(|known| known == key) {
         return Err(input::unknown_key(spec, key));
     }
-    A::check_literal(key, value)
+    // The planner points at the key itself, so that its name need not be said again.
+    A::check_literal(key, value).map_err(|mut failure| {
+        let named = format!("bad input `{key}` of `{}`: ", A::CARD.name);
+        if failure.message.starts_with(&named) {
+            failure.message.drain(..named.len());
+        }
+        failure
+    })
 }
 
 /// A map in this order, its values moved.

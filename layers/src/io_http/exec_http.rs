@@ -159,9 +159,9 @@ impl Atom for ExecHttp {
 
     fn effect_of(input: &Value) -> Effect {
         match input["method"].as_str() {
-            None => Effect::Read,
+            None if input["method"].is_null() => Effect::Read,
             Some(method) if is_safe(method.trim()) => Effect::Read,
-            Some(_) => Effect::Write,
+            None | Some(_) => Effect::Write,
         }
     }
 
@@ -377,4 +377,35 @@ fn credentials(auth: &Auth) -> Result<HeaderValue, Failure> {
     })?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::catalog;
+
+    #[test]
+    fn the_method_decides_what_it_does_to_the_world() {
+        for (input, effect) in [
+            (json!({ "url": "x" }), Effect::Read),
+            (json!({ "method": "get" }), Effect::Read),
+            (json!({ "method": " HEAD " }), Effect::Read),
+            (json!({ "method": "OPTIONS" }), Effect::Read),
+            (json!({ "method": "POST" }), Effect::Write),
+            (json!({ "method": 7 }), Effect::Write),
+        ] {
+            assert_eq!(ExecHttp::effect_of(&input), effect, "{input}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_before_the_run_is_refused_before_the_run() {
+        let check = catalog().entry("exec_http").unwrap().spec.check_literal;
+        assert!(check("url", &json!("https://api.example.com/x")).is_ok());
+        let failure = check("url", &json!("api.example.com")).unwrap_err();
+        assert!(failure.message.starts_with("it is not an address"), "{failure:?}");
+        assert!(check("method", &json!("GE T")).unwrap_err().hint.unwrap().contains("GET"));
+        let failure = check("ulr", &json!(1)).unwrap_err();
+        assert_eq!(failure.hint.as_deref(), Some("did you mean `url`?"));
+    }
 }

@@ -31,7 +31,12 @@ fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
         if let Some(found) = current.downcast_ref::<T>() {
             return Some(found);
         }
-        cause = current.source();
+        // An IO error names the source of what it holds as its own, and so hides what it holds.
+        let held = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = match held {
+            Some(held) => Some(held),
+            None => current.source(),
+        };
     }
     None
 }

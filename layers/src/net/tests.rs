@@ -296,6 +296,54 @@ async fn a_webhook_is_signed_and_keeps_its_id() {
     assert!(!stub.seen()[1].headers.contains_key("webhook-signature"));
 }
 
+/// A TLS server whose certificate nobody has issued; it says "hello" to each client.
+async fn untrusted_server() -> std::net::SocketAddr {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.into())
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // A client that does not trust the certificate leaves here.
+            if let Ok(mut stream) = acceptor.accept(stream).await {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ =
+                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").await;
+                let _ = stream.shutdown().await;
+            }
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_certificate_must_be_valid_unless_the_step_says_otherwise() {
+    let (world, server) = (World::new(), untrusted_server().await);
+    let url = format!("https://localhost:{}/", server.port());
+    let failure = get(&world, url.clone()).await.unwrap_err();
+    assert_eq!((failure.code.as_ref(), failure.retryable), ("http_tls", false), "{failure:?}");
+    assert!(failure.hint.unwrap().contains("tls_verify: false"));
+    let trusting = json!({ "url": url, "tls_verify": false });
+    assert_eq!(world.run("exec_http", trusting).await.unwrap()["text"], "hello");
+}
+
+#[tokio::test]
+async fn a_port_that_speaks_no_tls_is_told_apart() {
+    let (world, stub) = (World::new(), Stub::start().await);
+    let failure = get(&world, format!("https://{}/", stub.address)).await.unwrap_err();
+    assert_eq!(failure.code, "http_tls", "{failure:?}");
+    assert!(failure.hint.unwrap().contains("`http://`"));
+}
+
 #[tokio::test]
 async fn bad_input_is_refused() {
     let world = World::new();

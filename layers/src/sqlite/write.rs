@@ -15,7 +15,6 @@ use serde_json::Value;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Statement {
     /// The SQL of one statement.
-    #[serde(alias = "sql")]
     pub(crate) query: String,
     /// Its parameters: a list for `$1`, `$2`…, or a map for `:name`.
     #[serde(default)]

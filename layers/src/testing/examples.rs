@@ -27,12 +27,23 @@ pub(super) async fn check(atom: &str, example: &Example) {
     }
     let text = example.input.to_string().replace(SERVICE, &format!("http://{}", stub.address));
     let input = serde_json::from_str(&text).unwrap();
+    let spec = &catalog().entry(atom).unwrap().spec;
+    fits(atom, &spec.input_schema, &input);
     let output = world.run(atom, input).await;
     let output = output.unwrap_or_else(|failure| panic!("{atom}, {}: {failure:?}", example.title));
     assert!(holds(&output, &example.expect), "{atom}, {}: {output:#}", example.title);
+    fits(atom, &spec.output_schema, &output);
     for key in output.as_object().unwrap().keys() {
-        let schema = &catalog().entry(atom).unwrap().spec.output_schema;
-        assert!(schema["properties"].get(key).is_some(), "{atom}: `{key}` is not in its schema");
+        let known = spec.output_schema["properties"].get(key).is_some();
+        assert!(known, "{atom}: `{key}` is not in its schema");
+    }
+    assert!((spec.effect_of)(&example.input) <= spec.effect, "{atom}: its effect is stronger");
+}
+
+fn fits(atom: &str, schema: &Value, value: &Value) {
+    let validator = jsonschema::draft202012::new(schema).unwrap();
+    if let Err(error) = validator.validate(value) {
+        panic!("{atom}: {error} at {} in {value:#}", error.instance_path());
     }
 }
 
