@@ -43,6 +43,11 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(millis.0).unwrap_or(i64::MAX)))
     }
 
+    /// Reads RFC 3339: `2026-11-24T16:20:37Z`.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|moment| Self(moment.as_millisecond()))
+    }
+
     /// The span from `earlier` to here; zero when `earlier` lies in the future.
     pub fn since(self, earlier: Self) -> Millis {
         Millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

@@ -1,0 +1,97 @@
+//! Puts the parts together: the only code that knows all of them.
+
+use crate::print::Error;
+use crate::settings;
+use jalm_cfg::Config;
+use jalm_isolates::{Isolates, Strength};
+use jalm_kernel::intent::FileGrants;
+use jalm_kernel::ports::{Health, Kv, Queue, Store};
+use jalm_layers::{Layers, Policy};
+use jalm_scheduler::Engine;
+use std::sync::Arc;
+
+/// A runner, ready to work.
+pub(crate) struct Runner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) isolates: Isolates,
+    pub(crate) layers: Arc<Layers>,
+    pub(crate) engine: Engine,
+}
+
+/// Opens the store and starts the engine, inside a Tokio runtime.
+pub(crate) fn runner(config: &Config) -> Result<Runner, Error> {
+    let store = open_store(config)?;
+    let isolates = isolates(config)?;
+    let layers = layers(config, &store, &isolates)?;
+    let options = jalm_scheduler::Options {
+        max_in_flight: config.max_in_flight,
+        max_calls: config.max_calls,
+        env: settings::allowed_environment(config),
+    };
+    let engine = Engine::start(store.clone(), layers.clone(), layers.clone(), options);
+    if let Health::Degraded(why) = store.health() {
+        tracing::warn!(%why, "the store cannot write");
+    }
+    Ok(Runner { store, isolates, layers, engine })
+}
+
+pub(crate) fn open_store(config: &Config) -> Result<Arc<dyn Store>, Error> {
+    jalm_state_store::open(&config.store).map_err(|error| {
+        let hint = error.hint();
+        Error::failed(error).hint(hint)
+    })
+}
+
+/// The sandboxes. Nothing is started before the first script runs.
+pub(crate) fn isolates(config: &Config) -> Result<Isolates, Error> {
+    let worker_exe = std::env::current_exe()
+        .map_err(|error| Error::failed(format!("cannot find my own executable: {error}")))?;
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    Ok(Isolates::new(jalm_isolates::Options {
+        worker_exe,
+        minimum: match config.isolation_minimum.as_str() {
+            "A" => Strength::A,
+            "C" => Strength::C,
+            _ => Strength::B,
+        },
+        maximum: Strength::A,
+        max_children: config.max_scripts.unwrap_or(2 * processors),
+    }))
+}
+
+pub(crate) fn layers(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    isolates: &Isolates,
+) -> Result<Arc<Layers>, Error> {
+    let policy = &config.policy;
+    let kv: Arc<dyn Kv> = store.clone();
+    let queue: Arc<dyn Queue> = store.clone();
+    Layers::new(jalm_layers::Options {
+        data: config.data.clone(),
+        files: config.files.clone(),
+        connections: config.connections.clone(),
+        auto_connections: config.auto_connections,
+        policy: Policy {
+            http: policy.http.clone(),
+            private_networks: policy.private_networks,
+            own_addresses: Vec::new(),
+            db: policy.db.clone(),
+            file: FileGrants { read: policy.file_read.clone(), write: policy.file_write.clone() },
+            notify: policy.notify.clone(),
+        },
+        kv,
+        queue,
+        isolates: isolates.clone(),
+    })
+    .map_err(|error| Error::usage(error).hint("check `connections`, `files` and `policy` in the settings"))
+}
+
+/// The runtime of commands that wait for something.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("jalm")
+        .build()
+        .map_err(|error| Error::failed(format!("cannot start threads: {error}")))
+}
