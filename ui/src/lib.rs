@@ -1,6 +1,23 @@
-//! The web pages; they know only the public HTTP API.
+//! The web pages: documentation of the HTTP API, with everything it needs inside the binary.
+//!
+//! A page knows the server only by its public API (`/openapi.json` and what that describes), and
+//! nothing here asks another server: no CDN, no fonts, no trackers. A strict content security
+//! policy holds the vendored scripts to that.
+//!
+//! **Not here:** the API itself (`api`), who may see the pages (`api`, as for every path).
 
-/// The pages as a router without state.
-pub fn router() -> axum::Router {
-    axum::Router::new()
+mod assets;
+mod serve;
+
+pub use assets::{ASSETS, Asset};
+
+use axum::Router;
+use axum::http::HeaderMap;
+use axum::routing::get;
+
+/// The pages and their parts; [`ASSETS`] is the whole list.
+pub fn router() -> Router {
+    ASSETS.iter().fold(Router::new(), |router, asset| {
+        router.route(asset.path, get(async |headers: HeaderMap| serve::answer(asset, &headers)))
+    })
 }
