@@ -7,10 +7,17 @@
 //!
 //! **Invariants.** Every set-up step fails closed. A job's data travels on a socket of its own,
 //! read by the child alone. What the sandbox lacks is said, never skipped. `unsafe` is allowed in
-//! this crate only, in `os` and `sandbox`.
+//! this crate only, for system calls that have no safe wrapper.
 //!
 //! **Not here:** which step runs what (`layers`), Python and native code (a later issue).
 
 mod api;
+mod engines;
+mod host;
+mod sandbox;
+mod wire;
+mod worker;
 
 pub use api::*;
+pub use host::Isolates;
+pub use worker::worker_main;

@@ -20,7 +20,6 @@ mod catalog;
 mod context;
 mod files;
 mod input;
-mod isolates_shim;
 mod marks;
 mod net;
 mod options;

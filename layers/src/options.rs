@@ -1,7 +1,7 @@
 //! What the layers are started with.
 
 use crate::access::PatternError;
-use crate::isolates_shim::Isolates;
+use jalm_isolates::Isolates;
 use jalm_kernel::intent::{FileGrants, Grants};
 use jalm_kernel::ports::{Kv, Queue};
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ use crate::atom::Card;
 use crate::catalog::{AtomCatalog, catalog};
 use crate::context::Cx;
 use crate::files::FileRoot;
-use crate::isolates_shim::Isolates;
+use jalm_isolates::Isolates;
 use crate::net::{Guard, Net};
 use crate::options::{Options, SetupError};
 use crate::sqlite::Databases;

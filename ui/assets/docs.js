@@ -1,12 +1,9 @@
-"use strict";
-window.ui = SwaggerUIBundle({
-  url: "/openapi.json",
-  dom_id: "#swagger-ui",
+// Starts Swagger UI on this server's own description. No validator: it would be a remote image.
+SwaggerUIBundle({
+  url: "openapi.json",
+  domNode: document.getElementById("docs"),
   deepLinking: true,
-  // The public validator would be a request to somebody else's server.
-  validatorUrl: null,
-  tryItOutEnabled: true,
   displayRequestDuration: true,
-  presets: [SwaggerUIBundle.presets.apis],
-  layout: "BaseLayout",
+  tryItOutEnabled: true,
+  validatorUrl: null,
 });

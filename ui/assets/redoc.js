@@ -1,8 +1,10 @@
-"use strict";
+// Starts Redoc on this server's own description, with fonts that every system has.
 Redoc.init(
-  "/openapi.json",
+  "openapi.json",
   {
-    // Fonts of the system: the default theme would fetch them from elsewhere.
+    expandResponses: "200,202",
+    hideDownloadButton: true,
+    scrollYOffset: "nav",
     theme: {
       typography: {
         fontFamily: "system-ui, sans-serif",
@@ -11,5 +13,5 @@ Redoc.init(
       },
     },
   },
-  document.getElementById("redoc"),
+  document.getElementById("docs"),
 );

@@ -1,0 +1,209 @@
+//! The server's side: starts the worker, hands jobs over, waits for their end.
+
+mod start;
+mod verdict;
+mod worker;
+
+pub(crate) use verdict::NOT_LOCKED_IN;
+
+use crate::api::{Job, Options, Refused, Report, Strength, Verdict};
+use crate::wire::{Ended, Order};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::sync::{Mutex, Semaphore};
+use worker::Worker;
+
+/// How much longer than its wall clock a run may take before the worker itself is given up.
+/// The worker kills a child that overstays within milliseconds.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Room in an answer for what is neither result nor printed text.
+const ENVELOPE: u64 = 64 * 1024;
+
+/// The isolates of one server. Cloning gives another handle to the same worker.
+#[derive(Clone, Debug)]
+pub struct Isolates(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    options: Options,
+    state: Mutex<State>,
+    permits: Arc<Semaphore>,
+    next_id: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    worker: Option<Arc<Worker>>,
+    report: Option<Report>,
+}
+
+impl Isolates {
+    /// Isolates with these settings. Nothing is started before it is needed.
+    pub fn new(options: Options) -> Self {
+        let permits = Arc::new(Semaphore::new(options.max_children.max(1)));
+        let state = Mutex::new(State::default());
+        Self(Arc::new(Inner { options, state, permits, next_id: AtomicU64::new(1) }))
+    }
+
+    /// What this host gives to the sandbox, if a worker was started or tried to already.
+    pub fn known_report(&self) -> Option<Report> {
+        self.0.state.try_lock().ok().and_then(|state| state.report.clone())
+    }
+
+    /// What this host gives to the sandbox: starts a worker if none was started yet.
+    pub async fn report(&self) -> Report {
+        let mut state = self.0.state.lock().await;
+        if state.report.is_none() {
+            self.start(&mut state).await;
+        }
+        state.report.clone().unwrap_or(Report { strength: None, layers: Vec::new() })
+    }
+
+    /// The weakest sandbox that the operator accepts.
+    pub fn minimum(&self) -> Strength {
+        self.0.options.minimum
+    }
+
+    /// Runs a job. Dropping the future kills it.
+    pub async fn run(&self, job: Job) -> Result<Verdict, Refused> {
+        let program = serde_json::to_vec(&job.program)
+            .map_err(|error| Refused::Unavailable { why: format!("the job cannot be sent: {error}") })?;
+        let permit = self.0.permits.clone().acquire_owned().await;
+        let permit = permit.map_err(|_| stopped())?;
+        let worker = self.worker().await?;
+        let started = Instant::now();
+        let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(|error| no_socket(&error))?;
+        let ended = worker.expect(id, permit);
+        let wall_ms = u64::try_from(job.limits.wall.as_millis()).unwrap_or(u64::MAX).max(1);
+        worker
+            .send(Order::Run { id, wall_ms, memory: job.limits.memory }, Some(theirs.into()))
+            .map_err(|why| Refused::Unavailable { why })?;
+        let mut running = Running { worker: worker.clone(), id, over: false };
+        ours.set_nonblocking(true).map_err(|error| no_socket(&error))?;
+        let socket = UnixStream::from_std(ours).map_err(|error| no_socket(&error))?;
+
+        let most = job.limits.output.saturating_mul(2).saturating_add(ENVELOPE);
+        let limit = job.limits.wall.saturating_add(GRACE);
+        let talk = tokio::time::timeout(limit, talk(socket, &program, most));
+        let bytes = match talk.await {
+            Ok(bytes) => bytes,
+            Err(_) => {
+                worker.give_up("it did not end a script that overstayed");
+                None
+            }
+        };
+        let answer = bytes.as_deref().and_then(verdict::read_answer);
+        let ended = match (&answer, &bytes) {
+            // The answer is whole: how its process ends afterwards changes nothing.
+            (Some(_), Some(_)) => {
+                running.over = true;
+                None
+            }
+            (_, None) => {
+                drop(running);
+                Some(wait_for(ended).await?)
+            }
+            (None, Some(_)) => {
+                running.over = true;
+                Some(wait_for(ended).await?)
+            }
+        };
+        let isolation = worker.isolation();
+        verdict::of(answer, ended, bytes.is_none(), &job.limits, started.elapsed(), isolation)
+    }
+
+    /// Ends the worker and whatever still runs in it.
+    pub async fn shutdown(&self) {
+        self.0.permits.close();
+        if let Some(worker) = self.0.state.lock().await.worker.take() {
+            worker.stop();
+            // Waiting for its end blocks, if only for a moment.
+            let _ = tokio::task::spawn_blocking(move || worker.wait()).await;
+        }
+    }
+
+    async fn worker(&self) -> Result<Arc<Worker>, Refused> {
+        let mut state = self.0.state.lock().await;
+        if let Some(worker) = state.worker.as_ref().filter(|worker| !worker.is_gone()) {
+            return Ok(worker.clone());
+        }
+        if self.0.permits.is_closed() {
+            return Err(stopped());
+        }
+        self.start(&mut state).await;
+        match (&state.worker, &state.report) {
+            (Some(worker), _) => Ok(worker.clone()),
+            (None, report) => Err(Refused::BelowMinimum {
+                minimum: self.0.options.minimum,
+                strength: report.as_ref().and_then(|report| report.strength),
+                reasons: report.as_ref().map(Report::missing).unwrap_or_default(),
+            }),
+        }
+    }
+
+    /// Starts a worker in the strongest sandbox that this host gives, and notes what it gives.
+    async fn start(&self, state: &mut State) {
+        let (exe, maximum, minimum) = {
+            let options = &self.0.options;
+            // A strength that was had once is not given up silently later.
+            let known = state.report.as_ref().and_then(|report| report.strength);
+            (options.worker_exe.clone(), known.unwrap_or(options.maximum), options.minimum)
+        };
+        let found = tokio::task::spawn_blocking(move || start::strongest(&exe, maximum)).await;
+        let Ok((worker, report)) = found else { return };
+        state.worker = worker.filter(|worker| {
+            let enough = worker.strength() >= minimum;
+            if !enough {
+                worker.stop();
+            }
+            enough
+        });
+        state.report = Some(report);
+    }
+}
+
+/// Kills a run that nobody waits for any more.
+struct Running {
+    worker: Arc<Worker>,
+    id: u64,
+    over: bool,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.over {
+            let _ = self.worker.send(Order::Kill { id: self.id }, None);
+        }
+    }
+}
+
+/// Gives the job to its child and reads the answer. None if the answer is larger than it may be.
+async fn talk(mut socket: UnixStream, program: &[u8], most: u64) -> Option<Vec<u8>> {
+    // A child that died early breaks the pipe; how it ended says more than that.
+    let _ = socket.write_all(program).await;
+    let _ = socket.shutdown().await;
+    let mut answer = Vec::new();
+    let _ = (&mut socket).take(most).read_to_end(&mut answer).await;
+    (u64::try_from(answer.len()).unwrap_or(u64::MAX) < most).then_some(answer)
+}
+
+async fn wait_for(ended: tokio::sync::oneshot::Receiver<Ended>) -> Result<Ended, Refused> {
+    let why = "the worker went away";
+    match tokio::time::timeout(GRACE, ended).await {
+        Ok(Ok(ended)) => Ok(ended),
+        Ok(Err(_)) | Err(_) => Err(Refused::Unavailable { why: why.to_owned() }),
+    }
+}
+
+fn stopped() -> Refused {
+    Refused::Unavailable { why: "the runner is stopping".to_owned() }
+}
+
+fn no_socket(error: &std::io::Error) -> Refused {
+    Refused::Unavailable { why: format!("no socket for the job: {error}") }
+}

@@ -1,0 +1,77 @@
+//! Locking a process in. Called by the worker before it takes any job, while it has one thread.
+
+mod landlock;
+mod limits;
+mod namespaces;
+mod seccomp;
+
+pub(crate) use limits::{child_limits, virtual_memory};
+pub(crate) use seccomp::Profile;
+
+use crate::api::{Layer, Report, Strength};
+
+/// Why a layer cannot be had.
+pub(crate) struct Missing {
+    pub(crate) layer: &'static str,
+    pub(crate) why: String,
+}
+
+impl Missing {
+    fn new(layer: &'static str, why: impl std::fmt::Display) -> Self {
+        Self { layer, why: why.to_string() }
+    }
+}
+
+/// Builds a sandbox of this strength around the process, or fails. After a failure the process is
+/// in no defined state and must end. With `Strength::A` the function returns in a new process, the
+/// first one of its own process namespace.
+pub(crate) fn enter(strength: Strength) -> Result<Report, Missing> {
+    limits::no_privileges()?;
+    if strength >= Strength::A {
+        namespaces::enter()?;
+    }
+    limits::worker_limits()?;
+    if strength >= Strength::B {
+        landlock::enter()?;
+    }
+    seccomp::enter(Profile::Worker)?;
+    Ok(report(strength))
+}
+
+/// Locks a child in for good: no forking, no sockets, no new files.
+pub(crate) fn enter_child() -> Result<(), Missing> {
+    seccomp::enter(Profile::Child)
+}
+
+fn report(strength: Strength) -> Report {
+    let layer = |name: &str, works: bool, detail: &str| Layer {
+        name: name.to_owned(),
+        works,
+        detail: detail.to_owned(),
+    };
+    Report {
+        strength: Some(strength),
+        layers: vec![
+            layer(
+                "namespaces",
+                strength >= Strength::A,
+                if strength >= Strength::A {
+                    "user, pid, mount, network, ipc and uts of its own; an empty, read-only root; no capabilities"
+                } else {
+                    "not in force"
+                },
+            ),
+            layer(
+                "landlock",
+                strength >= Strength::B,
+                if strength >= Strength::B {
+                    "no files, no TCP ports, no abstract sockets, no signals out"
+                } else {
+                    "not in force"
+                },
+            ),
+            layer("seccomp", true, "an allow-list of system calls; clone3 answers ENOSYS"),
+            layer("limits", true, "memory, processor time, file size, descriptors; not dumpable; no new privileges"),
+        ],
+    }
+}

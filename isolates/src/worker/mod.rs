@@ -1,0 +1,75 @@
+//! The worker process: one thread that forks a child per job and watches over it.
+
+mod child;
+mod watch;
+
+use crate::api::Strength;
+use crate::sandbox;
+use crate::wire::Notice;
+use rustix::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use rustix::process::Pid;
+
+/// Becomes the worker of a server that started this executable with [`crate::WORKER_ARG`], the
+/// wanted strength, and the control socket as stdin. Must be called before any thread exists.
+pub fn worker_main() -> ! {
+    let wanted = match std::env::args().nth(2).as_deref() {
+        Some("A") => Strength::A,
+        Some("B") => Strength::B,
+        Some("C") => Strength::C,
+        _ => {
+            // Somebody typed it; there is nothing to serve.
+            leave(2)
+        }
+    };
+    #[expect(unsafe_code, reason = "the control socket is stdin, and nothing else owns it")]
+    // SAFETY: descriptor 0 is open (the server gave it) and this process never uses std's stdin.
+    let control = unsafe { OwnedFd::from_raw_fd(0) };
+    close_others();
+    let memory = sandbox::virtual_memory();
+    match sandbox::enter(wanted) {
+        Ok(report) => {
+            if watch::tell(control.as_fd(), &Notice::Ready(report)).is_ok() {
+                watch::run(&control, memory);
+            }
+            leave(0)
+        }
+        Err(missing) => {
+            let notice = Notice::Failed { layer: missing.layer.to_owned(), why: missing.why };
+            let _ = watch::tell(control.as_fd(), &notice);
+            leave(1)
+        }
+    }
+}
+
+/// Nothing that the server had open comes along; 1 and 2 are /dev/null.
+fn close_others() {
+    #[expect(unsafe_code, reason = "there is no safe wrapper for close_range")]
+    // SAFETY: no descriptor from 3 on is used in this process: it has just begun.
+    unsafe {
+        libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0);
+    }
+}
+
+/// Forks. None in the child.
+pub(crate) fn fork() -> std::io::Result<Option<Pid>> {
+    #[expect(unsafe_code, reason = "forking has no safe wrapper")]
+    // SAFETY: the worker and its children have one thread, so no lock can be held by another one.
+    let pid = unsafe { libc::fork() };
+    match pid {
+        0 => Ok(None),
+        pid if pid > 0 => Ok(Pid::from_raw(pid)),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// Ends the process at once: no destructors, no exit handlers of a half-alive copy.
+pub(crate) fn leave(code: i32) -> ! {
+    #[expect(unsafe_code, reason = "leaving without exit handlers has no safe wrapper")]
+    // SAFETY: _exit takes a number and does not return.
+    unsafe {
+        libc::_exit(code)
+    }
+}
+
+/// The control socket, borrowed.
+type Control<'a> = BorrowedFd<'a>;
