@@ -70,15 +70,15 @@ pub(crate) fn endpoints() -> Vec<String> {
     ROUTES.iter().map(|route| format!("{} {}", route.method, route.path)).collect()
 }
 
-/// The whole HTTP service.
-pub fn router(state: State) -> Router {
+/// The whole HTTP service: the API, and `pages` beside it under the same guard.
+pub fn router(state: State, pages: Router) -> Router {
     let mut router = Router::new();
     for route in ROUTES {
         router = router.route(route.path, (route.handler)());
     }
     router
         .with_state(state.clone())
-        .merge(jalm_ui::router())
+        .merge(pages)
         .method_not_allowed_fallback(info::wrong_method)
         .fallback(info::not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY))

@@ -19,7 +19,9 @@ pub(crate) fn throughput() {
         .build()
         .expect("a runtime starts");
     let folder = tempfile::tempdir().expect("a folder");
-    for store in [format!("sqlite:{}", folder.path().join("bench.db").display()), "memory:".to_owned()] {
+    for store in
+        [format!("sqlite:{}", folder.path().join("bench.db").display()), "memory:".to_owned()]
+    {
         let scheme = store.split(':').next().unwrap_or_default().to_owned();
         let mut rates: Vec<f64> = runtime.block_on(async {
             let store = jalm_state_store::open(&store).expect("the store opens");

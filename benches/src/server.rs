@@ -27,23 +27,31 @@ impl Server {
         let mut line = String::new();
         let output = child.stdout.take().expect("stdout is a pipe");
         BufReader::new(output).read_line(&mut line).expect("the first line is text");
-        let address = line.trim().strip_prefix("listening on http://").and_then(|text| text.parse().ok());
+        let address =
+            line.trim().strip_prefix("listening on http://").and_then(|text| text.parse().ok());
         let address = address.unwrap_or_else(|| panic!("unexpected first line {line:?}"));
         loop {
-            let health = crate::client::Client::connect(address)
-                .and_then(|mut client| client.send(&crate::client::get("/health")).map(|(status, _)| status));
+            let health = crate::client::Client::connect(address).and_then(|mut client| {
+                client.send(&crate::client::get("/health")).map(|(status, _)| status)
+            });
             if matches!(health, Ok(200)) {
                 return Self { child, address, start: begin.elapsed() };
             }
-            assert!(begin.elapsed() < Duration::from_secs(60), "the server does not become healthy");
+            assert!(
+                begin.elapsed() < Duration::from_secs(60),
+                "the server does not become healthy"
+            );
         }
     }
 
     /// Resident memory in MiB.
     pub(crate) fn rss(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
+            .unwrap_or_default();
         let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-        let kib = line.and_then(|line| line.split_whitespace().nth(1)).and_then(|text| text.parse::<f64>().ok());
+        let kib = line
+            .and_then(|line| line.split_whitespace().nth(1))
+            .and_then(|text| text.parse::<f64>().ok());
         kib.unwrap_or(0.0) / 1024.0
     }
 }

@@ -23,7 +23,8 @@ pub(crate) fn throughput(binary: &str) {
     for steps in [10, 1] {
         let request = exec(&pure_steps(steps), 1);
         load(server.address, &request, Duration::from_millis(500));
-        let mut rates: Vec<f64> = (0..ROUNDS).map(|_| load(server.address, &request, ROUND)).collect();
+        let mut rates: Vec<f64> =
+            (0..ROUNDS).map(|_| load(server.address, &request, ROUND)).collect();
         let rate = median(&mut rates);
         println!(
             "HTTP, {steps} pure step(s) x {AT_ONCE}: {rate:.0} executions/s, {:.0} durable steps/s; RSS {:.0} MiB",
@@ -94,11 +95,19 @@ pub(crate) fn foreach(binary: &str) {
             .map(|_| {
                 let begin = Instant::now();
                 let (status, body) = client.send(&request).expect("an answer comes");
-                assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body[..body.len().min(2000)]));
+                assert_eq!(
+                    status,
+                    200,
+                    "{}",
+                    String::from_utf8_lossy(&body[..body.len().min(2000)])
+                );
                 begin.elapsed()
             })
             .collect();
-        println!("HTTP, foreach over {items} pure items: {:.0} ms", millis(percentile(&mut times, 50)));
+        println!(
+            "HTTP, foreach over {items} pure items: {:.0} ms",
+            millis(percentile(&mut times, 50))
+        );
     }
 }
 
@@ -123,7 +132,10 @@ pub(crate) fn start(binary: &str) {
 /// A million finished executions in the store.
 pub(crate) fn history(binary: &str) {
     let folder = tempfile::tempdir().expect("a folder");
-    let wanted: u64 = std::env::var("JALM_BENCH_HISTORY").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
+    let wanted: u64 = std::env::var("JALM_BENCH_HISTORY")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1_000_000);
     let ids = fill(folder.path(), wanted);
     let server = Server::start(binary, folder.path());
     let mut client = Client::connect(server.address).expect("the server accepts");
@@ -133,7 +145,12 @@ pub(crate) fn history(binary: &str) {
             .map(|request| {
                 let begin = Instant::now();
                 let (status, body) = client.send(request).expect("an answer comes");
-                assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body[..body.len().min(500)]));
+                assert_eq!(
+                    status,
+                    200,
+                    "{}",
+                    String::from_utf8_lossy(&body[..body.len().min(500)])
+                );
                 begin.elapsed()
             })
             .collect();
@@ -152,12 +169,17 @@ pub(crate) fn history(binary: &str) {
         })
         .collect();
     measure("GET /exec?limit=50 (four filters)", &lists);
-    let one: Vec<Vec<u8>> = (0..500).map(|n| get(&format!("/exec/{}", ids[n * 131 % ids.len()]))).collect();
+    let one: Vec<Vec<u8>> =
+        (0..500).map(|n| get(&format!("/exec/{}", ids[n * 131 % ids.len()]))).collect();
     measure("GET /exec/{id}", &one);
     println!("{wanted} finished executions, exec to good /health: {:.1} ms", millis(server.start));
     drop(server);
     let again = Server::start(binary, folder.path());
-    println!("{wanted} finished executions, second start: {:.1} ms; RSS {:.1} MiB", millis(again.start), again.rss());
+    println!(
+        "{wanted} finished executions, second start: {:.1} ms; RSS {:.1} MiB",
+        millis(again.start),
+        again.rss()
+    );
 }
 
 /// Runs the executions in process, straight into the server's store. Gives a sample of their ids.

@@ -93,7 +93,11 @@ pub(crate) fn paint_status(status: &str, text: &str) -> String {
 pub(crate) fn table(rows: &[Vec<String>], status_column: Option<usize>) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let lines = rows.iter().enumerate().map(|(line, row)| {

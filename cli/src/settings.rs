@@ -44,7 +44,9 @@ pub(crate) fn start_log(config: &Config, default: Option<&str>) {
     let is_default = config.origins.get("log.level") == Some(&jalm_cfg::Origin::Default);
     let level = default.filter(|_| is_default).unwrap_or(asked);
     let filter = EnvFilter::try_new(level).unwrap_or_else(|error| {
-        crate::print::note(format_args!("log level `{level}` is not understood ({error}); using info"));
+        crate::print::note(format_args!(
+            "log level `{level}` is not understood ({error}); using info"
+        ));
         EnvFilter::new("info")
     });
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

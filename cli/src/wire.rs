@@ -49,14 +49,19 @@ pub(crate) fn isolates(config: &Config) -> Result<Isolates, Error> {
     let processors = std::thread::available_parallelism().map_or(2, usize::from);
     Ok(Isolates::new(jalm_isolates::Options {
         worker_exe,
-        minimum: match config.isolation_minimum.as_str() {
-            "A" => Strength::A,
-            "C" => Strength::C,
-            _ => Strength::B,
-        },
+        minimum: minimum(config),
         maximum: Strength::A,
         max_children: config.max_scripts.unwrap_or(2 * processors),
     }))
+}
+
+/// The weakest sandbox that the settings accept.
+pub(crate) fn minimum(config: &Config) -> Strength {
+    match config.isolation_minimum.as_str() {
+        "A" => Strength::A,
+        "C" => Strength::C,
+        _ => Strength::B,
+    }
 }
 
 pub(crate) fn layers(
@@ -84,7 +89,9 @@ pub(crate) fn layers(
         queue,
         isolates: isolates.clone(),
     })
-    .map_err(|error| Error::usage(error).hint("check `connections`, `files` and `policy` in the settings"))
+    .map_err(|error| {
+        Error::usage(error).hint("check `connections`, `files` and `policy` in the settings")
+    })
 }
 
 /// The runtime of commands that wait for something.

@@ -230,8 +230,12 @@ pub struct Layer {
 impl Report {
     /// One line: `strength A: namespaces, landlock, seccomp, limits`.
     pub fn summary(&self) -> String {
-        let works: Vec<&str> =
-            self.layers.iter().filter(|layer| layer.works).map(|layer| layer.name.as_str()).collect();
+        let works: Vec<&str> = self
+            .layers
+            .iter()
+            .filter(|layer| layer.works)
+            .map(|layer| layer.name.as_str())
+            .collect();
         match self.strength {
             Some(strength) => format!("strength {}: {}", strength.name(), works.join(", ")),
             None => "no sandbox can be had here".to_owned(),

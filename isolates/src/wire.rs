@@ -99,7 +99,9 @@ mod tests {
 
     #[test]
     fn orders_survive_the_way() {
-        for order in [Order::Run { id: 7, wall_ms: 30_000, memory: 1 << 40 }, Order::Kill { id: u64::MAX }] {
+        for order in
+            [Order::Run { id: 7, wall_ms: 30_000, memory: 1 << 40 }, Order::Kill { id: u64::MAX }]
+        {
             assert_eq!(Order::from_bytes(&order.to_bytes()), Some(order));
         }
         assert_eq!(Order::from_bytes(&[0; 32]), None);

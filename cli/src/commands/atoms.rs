@@ -32,7 +32,9 @@ fn list(as_json: bool) -> String {
     let header = ["layer", "atom", "effect", "what it does"].map(str::to_owned).to_vec();
     let rows = catalog().entries().iter().map(|entry| {
         let card = entry.card;
-        [card.layer.name(), card.name, effect(card.effect), card.summary].map(str::to_owned).to_vec()
+        [card.layer.name(), card.name, effect(card.effect), card.summary]
+            .map(str::to_owned)
+            .to_vec()
     });
     print::table(&std::iter::once(header).chain(rows).collect::<Vec<_>>(), None)
 }
@@ -88,8 +90,12 @@ fn fields(schema: &Value) -> String {
         .iter()
         .map(|(name, property)| {
             let kind = kind(schema, property);
-            let must = if required.contains(&name.as_str()) { "required".to_owned() } else {
-                property.get("default").map_or_else(String::new, |default| format!("default {default}"))
+            let must = if required.contains(&name.as_str()) {
+                "required".to_owned()
+            } else {
+                property
+                    .get("default")
+                    .map_or_else(String::new, |default| format!("default {default}"))
             };
             let about = property["description"].as_str().unwrap_or_default().replace('\n', " ");
             vec![format!("  {name}"), kind, must, about]
@@ -118,10 +124,13 @@ fn kind(root: &Value, property: &Value) -> String {
         return fixed.to_string();
     }
     match &property["type"] {
-        Value::String(name) if name == "array" => format!("list of {}", kind(root, &property["items"])),
+        Value::String(name) if name == "array" => {
+            format!("list of {}", kind(root, &property["items"]))
+        }
         Value::String(name) => name.replace("string", "text").replace("object", "map"),
         Value::Array(names) => {
-            let names: Vec<&str> = names.iter().filter_map(Value::as_str).filter(|name| *name != "null").collect();
+            let names: Vec<&str> =
+                names.iter().filter_map(Value::as_str).filter(|name| *name != "null").collect();
             names.join("|").replace("string", "text").replace("object", "map")
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => "any".to_owned(),

@@ -3,6 +3,7 @@
 use crate::args::Global;
 use crate::print::{self, Colour, Error};
 use crate::{settings, wire};
+use jalm_isolates::Report;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,9 +17,9 @@ struct Finding {
 
 pub(crate) fn run(global: &Global, as_json: bool) -> Result<ExitCode, Error> {
     let config = settings::load(global, Vec::new())?;
-    let findings = [data(&config.data), store(&config), isolation(&config), files_limit()];
+    let report = sandbox(&config)?;
+    let findings = [data(&config.data), store(&config), isolation(&config, &report), files_limit()];
     let good = findings.iter().all(|finding| finding.good);
-    let report = jalm_isolates::probe();
     if as_json {
         let findings: Vec<Value> = findings
             .iter()
@@ -41,12 +42,25 @@ pub(crate) fn run(global: &Global, as_json: bool) -> Result<ExitCode, Error> {
             print::out(format_args!("         {:<12}{hint}", ""));
         }
     }
-    let shown = serde_json::to_value(&report).map_err(Error::failed)?;
-    print::out(format_args!("\nsandbox layers on this host:\n{shown:#}"));
+    print::out("\nlayers of the sandbox for scripts:");
+    for layer in &report.layers {
+        let mark = if layer.works { "yes" } else { "no " };
+        print::out(format_args!("  {mark}  {:<12}{}", layer.name, layer.detail));
+    }
     if !good {
         print::note(print::paint(Colour::Yellow, "some checks need attention"));
     }
     Ok(ExitCode::from(u8::from(!good)))
+}
+
+/// Builds the sandbox as a script would get it, and says what it has.
+fn sandbox(config: &jalm_cfg::Config) -> Result<Report, Error> {
+    let isolates = wire::isolates(config)?;
+    wire::runtime()?.block_on(async {
+        let report = isolates.report().await;
+        isolates.shutdown().await;
+        Ok(report)
+    })
 }
 
 fn data(folder: &Path) -> Finding {
@@ -56,41 +70,61 @@ fn data(folder: &Path) -> Finding {
         .and_then(|()| std::fs::write(&probe, b"x"))
         .and_then(|()| std::fs::remove_file(&probe));
     match written {
-        Ok(()) => Finding { what: "data", good: true, detail: format!("{shown} can be written"), hint: None },
+        Ok(()) => Finding {
+            what: "data",
+            good: true,
+            detail: format!("{shown} can be written"),
+            hint: None,
+        },
         Err(error) => Finding {
             what: "data",
             good: false,
             detail: format!("{shown} cannot be written: {error}"),
-            hint: Some("choose another folder with --data, or give this user the right to write there".to_owned()),
+            hint: Some(
+                "choose another folder with --data, or give this user the right to write there"
+                    .to_owned(),
+            ),
         },
     }
 }
 
 fn store(config: &jalm_cfg::Config) -> Finding {
     match jalm_state_store::open(&config.store) {
-        Ok(_) => Finding { what: "store", good: true, detail: format!("{} opens", config.store), hint: None },
+        Ok(_) => Finding {
+            what: "store",
+            good: true,
+            detail: format!("{} opens", config.store),
+            hint: None,
+        },
         Err(error) => {
             let hint = Some(error.hint());
-            Finding { what: "store", good: false, detail: error.to_string(), hint: hint.map(|hint| hint.to_string()) }
+            Finding {
+                what: "store",
+                good: false,
+                detail: error.to_string(),
+                hint: hint.map(|hint| hint.to_string()),
+            }
         }
     }
 }
 
-fn isolation(config: &jalm_cfg::Config) -> Finding {
-    match wire::isolates(config) {
-        Ok(isolates) => {
-            let report = isolates.report();
-            let good = report.problem().is_none();
-            Finding { what: "isolation", good, detail: report.summary(), hint: report.problem() }
-        }
-        Err(error) => Finding { what: "isolation", good: false, detail: error.message, hint: error.hint },
-    }
+fn isolation(config: &jalm_cfg::Config, report: &Report) -> Finding {
+    let minimum = wire::minimum(config);
+    let good = report.strength.is_some_and(|strength| strength >= minimum);
+    let hint = format!(
+        "scripts are refused: the settings ask for {}; {}; `isolation.minimum` is the setting",
+        minimum.name(),
+        report.missing()
+    );
+    Finding { what: "isolation", good, detail: report.summary(), hint: (!good).then_some(hint) }
 }
 
 fn files_limit() -> Finding {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
-    let soft = line.and_then(|line| line.split_whitespace().next()).and_then(|text| text.parse::<u64>().ok());
+    let soft = line
+        .and_then(|line| line.split_whitespace().next())
+        .and_then(|text| text.parse::<u64>().ok());
     let good = soft.is_none_or(|soft| soft >= 4096);
     Finding {
         what: "open files",

@@ -23,7 +23,8 @@ pub(crate) fn run(command: Exec) -> Result<ExitCode, Error> {
                 if let Some(key) = key {
                     body["idempotency_key"] = Value::String(key);
                 }
-                let query: Vec<(&str, String)> = wait.into_iter().map(|wait| ("wait", wait)).collect();
+                let query: Vec<(&str, String)> =
+                    wait.into_iter().map(|wait| ("wait", wait)).collect();
                 let request = remote(&server, Method::POST, "/exec")?.query(&query).json(&body);
                 let answer = json_of(request).await?;
                 print::out(format_args!("{answer:#}"));
@@ -47,7 +48,8 @@ pub(crate) fn run(command: Exec) -> Result<ExitCode, Error> {
             Exec::Cancel { id, reason, server } => {
                 let reason = reason.unwrap_or_else(|| "cancelled from the command line".to_owned());
                 let path = format!("/exec/{id}/cancel");
-                let request = remote(&server, Method::POST, &path)?.json(&json!({ "reason": reason }));
+                let request =
+                    remote(&server, Method::POST, &path)?.json(&json!({ "reason": reason }));
                 let answer = json_of(request).await?;
                 print::out(format_args!("{answer:#}"));
                 Ok(ExitCode::SUCCESS)
@@ -73,7 +75,8 @@ async fn send(request: RequestBuilder) -> Result<Response, Error> {
         } else {
             format!("the server does not answer: {error}")
         };
-        Error::failed(message).hint("start it with `jalm serve`, or name it with --server (JALM_SERVER)")
+        Error::failed(message)
+            .hint("start it with `jalm serve`, or name it with --server (JALM_SERVER)")
     })?;
     if response.status().is_success() {
         return Ok(response);
@@ -112,7 +115,8 @@ fn code_of(execution: &Value) -> ExitCode {
 }
 
 fn list(answer: &Value) -> String {
-    let header = ["execution", "intent", "status", "created", "completed"].map(str::to_owned).to_vec();
+    let header =
+        ["execution", "intent", "status", "created", "completed"].map(str::to_owned).to_vec();
     let rows = answer["executions"].as_array().into_iter().flatten().map(|execution| {
         ["execution_id", "intent", "status", "created_at", "completed_at"]
             .map(|key| execution[key].as_str().unwrap_or_default().to_owned())
@@ -145,7 +149,10 @@ async fn watch(id: &str, server: &Server) -> Result<ExitCode, Error> {
             buffer.push_str(&String::from_utf8_lossy(&chunk));
             while let Some((event, rest)) = buffer.split_once("\n\n") {
                 let field = |name: &str| {
-                    event.lines().find_map(|line| line.strip_prefix(name)).map(|text| text.trim().to_owned())
+                    event
+                        .lines()
+                        .find_map(|line| line.strip_prefix(name))
+                        .map(|text| text.trim().to_owned())
                 };
                 if let Some(data) = field("data:") {
                     print::out(&data);

@@ -30,7 +30,8 @@ pub(crate) fn text(path: &Path) -> Result<(String, Arc<str>), Error> {
 
 /// Compiles an intent; its problems go to stderr.
 pub(crate) fn compile(name: &str, source: &str) -> Result<Plan, Error> {
-    Plan::compile(source, jalm_layers::catalog()).map_err(|problems| bad_config(name, source, &problems))
+    Plan::compile(source, jalm_layers::catalog())
+        .map_err(|problems| bad_config(name, source, &problems))
 }
 
 /// Shows the problems of an intent.
@@ -46,7 +47,8 @@ pub(crate) fn params(args: &Params) -> Result<Option<Value>, Error> {
         None => Map::new(),
         Some(path) => {
             let (name, text) = text(path)?;
-            let node = source::parse(&text).map_err(|problems| bad_config(&name, &text, &problems))?;
+            let node =
+                source::parse(&text).map_err(|problems| bad_config(&name, &text, &problems))?;
             match node.to_value() {
                 Value::Object(params) => params,
                 Value::Null => Map::new(),
@@ -82,5 +84,7 @@ pub(crate) fn duration(text: &str) -> Result<Millis, Error> {
         .zip(factor)
         .and_then(|(number, factor)| number.checked_mul(factor))
         .map(Millis)
-        .ok_or_else(|| Error::usage(format!("`{text}` is not a duration")).hint("write 500ms, 30s, 10m or 2h"))
+        .ok_or_else(|| {
+            Error::usage(format!("`{text}` is not a duration")).hint("write 500ms, 30s, 10m or 2h")
+        })
 }

@@ -52,7 +52,8 @@ fn row(step: &StepDescription) -> Vec<String> {
 
 fn grants(grants: Option<&Grants>) -> String {
     let Some(grants) = grants else {
-        return "grants: none written; it may touch all that the operator's policy allows".to_owned();
+        return "grants: none written; it may touch all that the operator's policy allows"
+            .to_owned();
     };
     let kinds = [
         ("http", &grants.http),

@@ -122,7 +122,9 @@ async fn follow(engine: &Engine, id: ExecutionId, progress: bool) -> Result<(), 
 /// What is shown of an event while it runs.
 fn line(event: &Event) -> Option<String> {
     let (mark, colour, place, rest) = match event {
-        Event::Done { place, us, out: Some(_), .. } => ("✓", Colour::Green, place, print::micros(*us)),
+        Event::Done { place, us, out: Some(_), .. } => {
+            ("✓", Colour::Green, place, print::micros(*us))
+        }
         Event::Failed { place, error, retry_at: Some(at), n, .. } => {
             let rest = format!("attempt {n} failed: {error}; next at {at}");
             ("↻", Colour::Yellow, place, rest)
@@ -161,13 +163,20 @@ fn refused(name: &str, source: &str, error: SubmitError) -> Error {
 
 fn show(view: &View, json: bool) -> Result<ExitCode, Error> {
     if json {
-        let text = serde_json::to_string_pretty(&jalm_api::ExecutionBody(view)).map_err(Error::failed)?;
+        let text =
+            serde_json::to_string_pretty(&jalm_api::ExecutionBody(view)).map_err(Error::failed)?;
         print::out(text);
     } else {
         print::note(format_args!("\n{}\n", print::table(&rows(view), Some(2))));
         if let Some(error) = &view.error {
-            let step = view.failed_step.as_deref().map_or_else(String::new, |step| format!("step {step}: "));
-            print::note(format_args!("{}: {step}{error}", print::paint(Colour::Red, view.summary.status.name())));
+            let step = view
+                .failed_step
+                .as_deref()
+                .map_or_else(String::new, |step| format!("step {step}: "));
+            print::note(format_args!(
+                "{}: {step}{error}",
+                print::paint(Colour::Red, view.summary.status.name())
+            ));
             if let Some(hint) = &error.hint {
                 print::note(format_args!("  {}: {hint}", print::paint(Colour::Blue, "help")));
             }
@@ -184,7 +193,8 @@ fn show(view: &View, json: bool) -> Result<ExitCode, Error> {
 }
 
 fn rows(view: &View) -> Vec<Vec<String>> {
-    let header = ["step", "atom", "status", "attempts", "time", "isolation"].map(str::to_owned).to_vec();
+    let header =
+        ["step", "atom", "status", "attempts", "time", "isolation"].map(str::to_owned).to_vec();
     let rows = view.steps.iter().map(|step| {
         let depth = depth(view, step.parent.as_deref());
         let mut atom = step.atom.to_string();

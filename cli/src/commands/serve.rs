@@ -42,9 +42,12 @@ async fn serve(config: &jalm_cfg::Config) -> Result<(), Error> {
         runner.store.clone(),
         auth,
         env!("CARGO_PKG_VERSION"),
-        move || serde_json::to_value(isolates.report()).unwrap_or_default(),
+        move || match isolates.known_report() {
+            Some(report) => serde_json::to_value(report).unwrap_or_default(),
+            None => serde_json::json!({ "strength": null, "detail": "no script has run yet" }),
+        },
     );
-    let router = jalm_api::router(state.clone());
+    let router = jalm_api::router(state.clone(), jalm_ui::router());
     print::out(format_args!("listening on http://{address}"));
     tracing::info!(%address, store = config.store.split('?').next().unwrap_or_default(), "serving");
 
@@ -78,9 +81,13 @@ struct Signals {
 impl Signals {
     fn new() -> Result<Self, Error> {
         let listen = |kind| {
-            signal(kind).map_err(|error| Error::failed(format!("cannot listen for signals: {error}")))
+            signal(kind)
+                .map_err(|error| Error::failed(format!("cannot listen for signals: {error}")))
         };
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
     }
 
     async fn next(&mut self) -> &'static str {

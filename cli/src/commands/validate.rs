@@ -19,9 +19,13 @@ pub(crate) fn run(args: &Validate) -> Result<ExitCode, Error> {
         };
         bad += usize::from(!valid);
         if args.json {
-            let all: Vec<Report> = problems.iter().map(|problem: &Problem| problem.report(&text)).collect();
-            let (warnings, errors): (Vec<_>, Vec<_>) = all.into_iter().partition(|report| report.warning);
-            reports.push(json!({ "file": name, "valid": valid, "errors": errors, "warnings": warnings }));
+            let all: Vec<Report> =
+                problems.iter().map(|problem: &Problem| problem.report(&text)).collect();
+            let (warnings, errors): (Vec<_>, Vec<_>) =
+                all.into_iter().partition(|report| report.warning);
+            reports.push(
+                json!({ "file": name, "valid": valid, "errors": errors, "warnings": warnings }),
+            );
             continue;
         }
         if !problems.is_empty() {
@@ -31,7 +35,10 @@ pub(crate) fn run(args: &Validate) -> Result<ExitCode, Error> {
             print::out(format_args!("{name}: ok"));
         } else {
             let count = problems.iter().filter(|problem| !problem.warning).count();
-            print::out(format_args!("{name}: {count} problem{}", if count == 1 { "" } else { "s" }));
+            print::out(format_args!(
+                "{name}: {count} problem{}",
+                if count == 1 { "" } else { "s" }
+            ));
         }
     }
     if args.json {

@@ -68,7 +68,9 @@ fn evaluate(
     printed: &Rc<RefCell<Printed>>,
 ) -> Result<Option<Value>, ScriptError> {
     check_names(variables)?;
-    let bug = |error: rquickjs::Error| ScriptError::new("script_crashed", format!("the interpreter failed: {error}"));
+    let bug = |error: rquickjs::Error| {
+        ScriptError::new("script_crashed", format!("the interpreter failed: {error}"))
+    };
     let runtime = Runtime::new().map_err(bug)?;
     runtime.set_memory_limit(usize::try_from(bounds.memory).unwrap_or(usize::MAX));
     runtime.set_max_stack_size(STACK);
@@ -119,20 +121,27 @@ fn call<'js>(
     }
     if result.is_function() || result.is_symbol() {
         let kind = if result.is_function() { "a function" } else { "a symbol" };
-        return Err(rquickjs::Exception::throw_type(js, &format!("the script returned {kind}, which is no JSON")));
+        return Err(rquickjs::Exception::throw_type(
+            js,
+            &format!("the script returned {kind}, which is no JSON"),
+        ));
     }
     match js.json_stringify(result)? {
         Some(text) => {
             let text = text.to_string()?;
-            serde_json::from_str(&text)
-                .map(Some)
-                .map_err(|error| rquickjs::Exception::throw_type(js, &format!("the result is no JSON: {error}")))
+            serde_json::from_str(&text).map(Some).map_err(|error| {
+                rquickjs::Exception::throw_type(js, &format!("the result is no JSON: {error}"))
+            })
         }
         None => Ok(None),
     }
 }
 
-fn eval<'js, V: rquickjs::FromJs<'js>>(js: &Ctx<'js>, source: &str, file: &str) -> rquickjs::Result<V> {
+fn eval<'js, V: rquickjs::FromJs<'js>>(
+    js: &Ctx<'js>,
+    source: &str,
+    file: &str,
+) -> rquickjs::Result<V> {
     let mut options = EvalOptions::default();
     options.strict = false;
     options.filename = Some(file.to_owned());
@@ -142,13 +151,18 @@ fn eval<'js, V: rquickjs::FromJs<'js>>(js: &Ctx<'js>, source: &str, file: &str) 
 fn check_names(variables: &Map<String, Value>) -> Result<(), ScriptError> {
     let good = |name: &str| {
         let mut bytes = name.bytes();
-        bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_' || first == b'$')
+        bytes
+            .next()
+            .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_' || first == b'$')
             && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$')
     };
     match variables.keys().find(|name| !good(name)) {
         None => Ok(()),
-        Some(name) => Err(ScriptError::new("script_error", format!("`{name}` cannot be the name of a variable"))
-            .hint("use letters, digits, `_` and `$`, not starting with a digit")),
+        Some(name) => Err(ScriptError::new(
+            "script_error",
+            format!("`{name}` cannot be the name of a variable"),
+        )
+        .hint("use letters, digits, `_` and `$`, not starting with a digit")),
     }
 }
 
@@ -158,8 +172,11 @@ fn explain(js: &Ctx<'_>, error: &rquickjs::Error, bounds: &Bounds) -> ScriptErro
             .hint("let it do less, or raise the step's `timeout`");
     }
     if matches!(error, rquickjs::Error::WouldBlock) {
-        return ScriptError::new("script_error", "the script waits for something that never happens")
-            .hint("a promise is never settled; there are no timers and no network here");
+        return ScriptError::new(
+            "script_error",
+            "the script waits for something that never happens",
+        )
+        .hint("a promise is never settled; there are no timers and no network here");
     }
     if !error.is_exception() {
         return ScriptError::new("script_error", format!("the script failed: {error}"));
@@ -167,8 +184,11 @@ fn explain(js: &Ctx<'_>, error: &rquickjs::Error, bounds: &Bounds) -> ScriptErro
     let thrown = js.catch();
     let Some(exception) = thrown.as_exception() else {
         let text = js.json_stringify(thrown).ok().flatten().and_then(|text| text.to_string().ok());
-        return ScriptError::new("script_error", format!("the script threw {}", text.unwrap_or_else(|| "a value".to_owned())))
-            .hint("throw an Error to say more");
+        return ScriptError::new(
+            "script_error",
+            format!("the script threw {}", text.unwrap_or_else(|| "a value".to_owned())),
+        )
+        .hint("throw an Error to say more");
     };
     let name = exception.get::<_, String>("name").unwrap_or_else(|_| "Error".to_owned());
     let message = exception.message().unwrap_or_default();
@@ -178,7 +198,11 @@ fn explain(js: &Ctx<'_>, error: &rquickjs::Error, bounds: &Bounds) -> ScriptErro
             .hint("work on less data at once, or raise the step's `memory`");
     }
     let (line, column) = place(&stack);
-    let own: Vec<&str> = stack.lines().filter(|line| line.contains(FILE) && !line.contains("__main")).take(10).collect();
+    let own: Vec<&str> = stack
+        .lines()
+        .filter(|line| line.contains(FILE) && !line.contains("__main"))
+        .take(10)
+        .collect();
     ScriptError {
         line,
         column,
@@ -194,6 +218,7 @@ fn explain(js: &Ctx<'_>, error: &rquickjs::Error, bounds: &Bounds) -> ScriptErro
 fn place(stack: &str) -> (Option<u32>, Option<u32>) {
     let marker = format!("{FILE}:");
     let Some((_, rest)) = stack.split_once(&marker) else { return (None, None) };
-    let mut numbers = rest.split(|c: char| !c.is_ascii_digit()).map(|text| text.parse::<u32>().ok());
+    let mut numbers =
+        rest.split(|c: char| !c.is_ascii_digit()).map(|text| text.parse::<u32>().ok());
     (numbers.next().flatten(), numbers.next().flatten())
 }

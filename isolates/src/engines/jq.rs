@@ -19,7 +19,8 @@ pub(super) fn run(
     let definitions = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
     // Without those that look outside: `now`, `input`, `debug`, `env` and their like would give
     // nothing of the host here, but results must depend on the input alone.
-    let outside = ["now", "localtime", "mktime_local", "input", "inputs", "debug", "stderr", "env", "halt"];
+    let outside =
+        ["now", "localtime", "mktime_local", "input", "inputs", "debug", "stderr", "env", "halt"];
     let functions = jaq_core::funs()
         .chain(jaq_std::funs())
         .chain(jaq_json::funs())
@@ -49,8 +50,9 @@ pub(super) fn run(
 
 fn to_jq(value: &Value) -> Result<Val, ScriptError> {
     let text = value.to_string();
-    read::parse_single(text.as_bytes())
-        .map_err(|error| ScriptError::new("script_error", format!("the data cannot be read: {error}")))
+    read::parse_single(text.as_bytes()).map_err(|error| {
+        ScriptError::new("script_error", format!("the data cannot be read: {error}"))
+    })
 }
 
 fn from_jq(value: &Val) -> Result<Value, ScriptError> {
@@ -68,7 +70,11 @@ fn syntax(filter: &str, errors: &str) -> ScriptError {
     let at = at.unwrap_or(filter.len());
     let before = &filter[..at];
     let line = u32::try_from(before.matches('\n').count() + 1).ok();
-    let column = before.rsplit('\n').next().map(|text| text.chars().count() + 1).and_then(|n| u32::try_from(n).ok());
+    let column = before
+        .rsplit('\n')
+        .next()
+        .map(|text| text.chars().count() + 1)
+        .and_then(|n| u32::try_from(n).ok());
     let near: String = filter[at..].chars().take(20).collect();
     let near = if near.is_empty() { "its end".to_owned() } else { format!("`{near}`") };
     ScriptError {

@@ -11,11 +11,7 @@ struct Attempt {
     arguments: [libc::c_long; 5],
 }
 
-const fn attempt(
-    name: &'static str,
-    call: libc::c_long,
-    arguments: [libc::c_long; 5],
-) -> Attempt {
+const fn attempt(name: &'static str, call: libc::c_long, arguments: [libc::c_long; 5]) -> Attempt {
     Attempt { name, call, arguments }
 }
 
@@ -23,7 +19,8 @@ const fn attempt(
 /// own (EFAULT, EINVAL, ESRCH), never with EPERM; the suite tells the two apart.
 fn attempts() -> Vec<Attempt> {
     let path = c"/etc/passwd".as_ptr() as libc::c_long;
-    let parent = libc::c_long::from(rustix::process::getppid().map_or(1, |pid| pid.as_raw_nonzero().get()));
+    let parent =
+        libc::c_long::from(rustix::process::getppid().map_or(1, |pid| pid.as_raw_nonzero().get()));
     let inet = libc::c_long::from(libc::AF_INET);
     let unix = libc::c_long::from(libc::AF_UNIX);
     let netlink = libc::c_long::from(libc::AF_NETLINK);
@@ -62,11 +59,19 @@ fn attempts() -> Vec<Attempt> {
         attempt("raise_own_limit", libc::SYS_prlimit64, [0, 9, 0, 0, 0]),
         attempt("pin_parent", libc::SYS_sched_setaffinity, [parent, 0, 0, 0, 0]),
         attempt("slow_parent", libc::SYS_setpriority, [0, parent, 0, 0, 0]),
-        attempt("control_process", libc::SYS_prctl, [libc::c_long::from(libc::PR_SET_DUMPABLE), 1, 0, 0, 0]),
+        attempt(
+            "control_process",
+            libc::SYS_prctl,
+            [libc::c_long::from(libc::PR_SET_DUMPABLE), 1, 0, 0, 0],
+        ),
         attempt("mount", libc::SYS_mount, [path, path, 0, 0, 0]),
         attempt("pivot_root", libc::SYS_pivot_root, [path, path, 0, 0, 0]),
         attempt("change_root", libc::SYS_chroot, [path, 0, 0, 0, 0]),
-        attempt("unshare_user", libc::SYS_unshare, [libc::c_long::from(libc::CLONE_NEWUSER), 0, 0, 0, 0]),
+        attempt(
+            "unshare_user",
+            libc::SYS_unshare,
+            [libc::c_long::from(libc::CLONE_NEWUSER), 0, 0, 0, 0],
+        ),
         attempt("enter_namespace", libc::SYS_setns, [0, 0, 0, 0, 0]),
         attempt("become_root", libc::SYS_setuid, [0, 0, 0, 0, 0]),
         attempt("io_uring", libc::SYS_io_uring_setup, [1, 0, 0, 0, 0]),
@@ -101,9 +106,5 @@ fn errno(attempt: &Attempt) -> i32 {
     // calls that could do harm (fork, exec, exit of others) are what the sandbox must refuse, and
     // this runs only in a single-use child of the test suite.
     let result = unsafe { libc::syscall(attempt.call, a, b, c, d, e) };
-    if result == -1 {
-        std::io::Error::last_os_error().raw_os_error().unwrap_or(-1)
-    } else {
-        0
-    }
+    if result == -1 { std::io::Error::last_os_error().raw_os_error().unwrap_or(-1) } else { 0 }
 }

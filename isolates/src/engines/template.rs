@@ -22,7 +22,9 @@ pub(super) fn run(
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     environment.remove_global("debug");
-    environment.set_auto_escape_callback(move |_| if autoescape { AutoEscape::Html } else { AutoEscape::None });
+    environment.set_auto_escape_callback(move |_| {
+        if autoescape { AutoEscape::Html } else { AutoEscape::None }
+    });
     for (name, text) in includes {
         environment.add_template_owned(name, text).map_err(|error| explain(&error))?;
     }
@@ -41,7 +43,9 @@ fn explain(error: &minijinja::Error) -> ScriptError {
         message = format!("in `{name}`: {message}");
     }
     let hint = match error.kind() {
-        ErrorKind::UndefinedError => "pass the name in `data`, or write a fallback: `{{ name | default(\"\") }}`",
+        ErrorKind::UndefinedError => {
+            "pass the name in `data`, or write a fallback: `{{ name | default(\"\") }}`"
+        }
         ErrorKind::TemplateNotFound => "list the template in `includes`",
         ErrorKind::OutOfFuel => "the template does too much; loop less, or compute in a script",
         _ => "templates are MiniJinja's: `{{ value }}`, `{% for x in list %}`, `{% if x %}`",

@@ -70,14 +70,16 @@ impl Isolates {
 
     /// Runs a job. Dropping the future kills it.
     pub async fn run(&self, job: Job) -> Result<Verdict, Refused> {
-        let program = serde_json::to_vec(&job.program)
-            .map_err(|error| Refused::Unavailable { why: format!("the job cannot be sent: {error}") })?;
+        let program = serde_json::to_vec(&job.program).map_err(|error| Refused::Unavailable {
+            why: format!("the job cannot be sent: {error}"),
+        })?;
         let permit = self.0.permits.clone().acquire_owned().await;
         let permit = permit.map_err(|_| stopped())?;
         let worker = self.worker().await?;
         let started = Instant::now();
         let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
-        let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(|error| no_socket(&error))?;
+        let (ours, theirs) =
+            std::os::unix::net::UnixStream::pair().map_err(|error| no_socket(&error))?;
         let ended = worker.expect(id, permit);
         let wall_ms = u64::try_from(job.limits.wall.as_millis()).unwrap_or(u64::MAX).max(1);
         worker

@@ -19,15 +19,18 @@ pub(super) fn strongest(exe: &Path, maximum: Strength) -> (Option<Arc<Worker>>, 
                 return (Some(worker), report);
             }
             Err((layer, why)) => {
-                tracing::debug!(strength = strength.name(), layer, why, "a sandbox cannot be built");
+                tracing::debug!(
+                    strength = strength.name(),
+                    layer,
+                    why,
+                    "a sandbox cannot be built"
+                );
                 failures.push((layer, why));
             }
         }
     }
-    let layers = failures
-        .into_iter()
-        .map(|(name, detail)| Layer { name, works: false, detail })
-        .collect();
+    let layers =
+        failures.into_iter().map(|(name, detail)| Layer { name, works: false, detail }).collect();
     (None, Report { strength: None, layers })
 }
 

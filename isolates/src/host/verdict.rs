@@ -63,11 +63,8 @@ fn within(outcome: Outcome, limits: &Limits) -> Outcome {
 }
 
 fn too_much(limits: &Limits) -> ScriptError {
-    ScriptError::new(
-        "script_output",
-        format!("the script gave more than {} bytes", limits.output),
-    )
-    .hint("return less, or write it to a file in a step of its own")
+    ScriptError::new("script_output", format!("the script gave more than {} bytes", limits.output))
+        .hint("return less, or write it to a file in a step of its own")
 }
 
 /// Why a child ended without an answer.
@@ -83,7 +80,9 @@ fn died(ended: &Ended, limits: &Limits) -> ScriptError {
             .hint("work on less data at once, or raise the step's `memory`");
     }
     let how = match (ended.signal, ended.code) {
-        (Some(libc::SIGSEGV), _) => "it recursed too deeply, or its interpreter is broken".to_owned(),
+        (Some(libc::SIGSEGV), _) => {
+            "it recursed too deeply, or its interpreter is broken".to_owned()
+        }
         (Some(signal), _) => format!("its process ended by signal {signal}"),
         (None, code) => format!("its process ended with code {}", code.unwrap_or(0)),
     };
@@ -107,7 +106,8 @@ mod tests {
 
     #[test]
     fn a_silent_death_is_explained_by_how_it_came() {
-        let code = |ended| verdict(None, Some(ended)).unwrap().result.unwrap_err().code.into_owned();
+        let code =
+            |ended| verdict(None, Some(ended)).unwrap().result.unwrap_err().code.into_owned();
         assert_eq!(code(Ended { overstayed: true, ..ended(Some(9)) }), "script_timeout");
         assert_eq!(code(ended(Some(libc::SIGXCPU))), "script_timeout");
         assert_eq!(code(ended(Some(libc::SIGABRT))), "script_memory");

@@ -24,8 +24,9 @@ pub(super) fn enter() -> Result<(), Missing> {
         .map_err(failed)?;
     match status.ruleset {
         RulesetStatus::FullyEnforced => Ok(()),
-        RulesetStatus::PartiallyEnforced | RulesetStatus::NotEnforced => {
-            Err(Missing::new(LAYER, format_args!("only {:?}; it needs Landlock ABI 6 (Linux 6.12)", status.ruleset)))
-        }
+        RulesetStatus::PartiallyEnforced | RulesetStatus::NotEnforced => Err(Missing::new(
+            LAYER,
+            format_args!("only {:?}; it needs Landlock ABI 6 (Linux 6.12)", status.ruleset),
+        )),
     }
 }

@@ -17,7 +17,8 @@ pub(super) fn no_privileges() -> Result<(), Missing> {
 
 /// The kernel kills this process when its parent's thread ends.
 pub(super) fn die_with_parent() -> Result<(), Missing> {
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| Missing::new("limits", error))
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|error| Missing::new("limits", error))
 }
 
 fn set(resource: Resource, value: u64) -> Result<(), Missing> {

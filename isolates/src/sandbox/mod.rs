@@ -71,7 +71,11 @@ fn report(strength: Strength) -> Report {
                 },
             ),
             layer("seccomp", true, "an allow-list of system calls; clone3 answers ENOSYS"),
-            layer("limits", true, "memory, processor time, file size, descriptors; not dumpable; no new privileges"),
+            layer(
+                "limits",
+                true,
+                "memory, processor time, file size, descriptors; not dumpable; no new privileges",
+            ),
         ],
     }
 }

@@ -6,14 +6,17 @@
 
 use super::{Missing, limits};
 use rustix::fs::CWD;
-use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount};
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount,
+};
 use rustix::process::{WaitOptions, pivot_root, waitpid};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
 const LAYER: &str = "namespaces";
 
 pub(super) fn enter() -> Result<(), Missing> {
-    let failed = |what: &'static str| move |error| Missing::new(LAYER, format_args!("{what}: {error}"));
+    let failed =
+        |what: &'static str| move |error| Missing::new(LAYER, format_args!("{what}: {error}"));
     let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
     let before = mount_namespace()?;
     unshare()?;
@@ -38,7 +41,8 @@ pub(super) fn enter() -> Result<(), Missing> {
     rustix::process::chdir("/").map_err(failed("entering the new root"))?;
     rustix::mount::mount_remount("/", flags | MountFlags::RDONLY, "")
         .map_err(failed("making the root read-only"))?;
-    if rustix::fs::openat(CWD, "/etc", rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).is_ok() {
+    if rustix::fs::openat(CWD, "/etc", rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).is_ok()
+    {
         return Err(Missing::new(LAYER, "the host's files are still there"));
     }
     drop_capabilities()
@@ -50,7 +54,8 @@ fn mount_namespace() -> Result<std::path::PathBuf, Missing> {
 }
 
 fn write(path: &str, text: &str) -> Result<(), Missing> {
-    std::fs::write(path, text).map_err(|error| Missing::new(LAYER, format_args!("writing {path}: {error}")))
+    std::fs::write(path, text)
+        .map_err(|error| Missing::new(LAYER, format_args!("writing {path}: {error}")))
 }
 
 fn unshare() -> Result<(), Missing> {
@@ -74,11 +79,14 @@ fn unshare() -> Result<(), Missing> {
 /// A new pid namespace begins with the next child: that child goes on as the worker, this process
 /// only waits for it and ends as it ends.
 fn become_first_process() -> Result<(), Missing> {
-    match crate::worker::fork().map_err(|error| Missing::new(LAYER, format_args!("fork: {error}")))? {
+    match crate::worker::fork()
+        .map_err(|error| Missing::new(LAYER, format_args!("fork: {error}")))?
+    {
         None => limits::die_with_parent(),
         Some(child) => {
             let status = waitpid(Some(child), WaitOptions::empty());
-            let code = status.ok().flatten().and_then(|(_, status)| status.exit_status()).unwrap_or(1);
+            let code =
+                status.ok().flatten().and_then(|(_, status)| status.exit_status()).unwrap_or(1);
             crate::worker::leave(code)
         }
     }

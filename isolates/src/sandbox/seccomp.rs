@@ -98,13 +98,15 @@ const X32: u32 = 0x4000_0000;
 
 pub(super) fn enter(profile: Profile) -> Result<(), Missing> {
     let mut program = program(profile);
-    let length = u16::try_from(program.len())
-        .map_err(|_| Missing::new(LAYER, "the filter is too long"))?;
+    let length =
+        u16::try_from(program.len()).map_err(|_| Missing::new(LAYER, "the filter is too long"))?;
     let filter = sock_fprog { len: length, filter: program.as_mut_ptr() };
     #[expect(unsafe_code, reason = "loading a filter has no safe wrapper")]
     // SAFETY: `filter` points to `length` instructions that live until the call returns; the
     // kernel copies them. no_new_privs is set, as an unprivileged caller must.
-    let result = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const filter) };
+    let result = unsafe {
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const filter)
+    };
     if result == 0 { Ok(()) } else { Err(Missing::new(LAYER, std::io::Error::last_os_error())) }
 }
 
@@ -222,7 +224,16 @@ mod tests {
 
     #[test]
     fn a_child_can_neither_fork_nor_connect_nor_open() {
-        for call in [libc::SYS_clone, libc::SYS_socket, libc::SYS_openat, libc::SYS_execve, libc::SYS_ptrace, libc::SYS_kill, libc::SYS_prctl, libc::SYS_io_uring_setup] {
+        for call in [
+            libc::SYS_clone,
+            libc::SYS_socket,
+            libc::SYS_openat,
+            libc::SYS_execve,
+            libc::SYS_ptrace,
+            libc::SYS_kill,
+            libc::SYS_prctl,
+            libc::SYS_io_uring_setup,
+        ] {
             let number = u32::try_from(call).unwrap();
             assert_eq!(answer(&program(Profile::Child), ARCHITECTURE, number), REFUSE, "{call}");
         }

@@ -12,12 +12,7 @@ use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 /// Never returns to the worker's loop.
-pub(super) fn run(
-    socket: OwnedFd,
-    wall: Duration,
-    memory: u64,
-    memory_before: u64,
-) -> ! {
+pub(super) fn run(socket: OwnedFd, wall: Duration, memory: u64, memory_before: u64) -> ! {
     let deadline = Instant::now() + wall;
     // The control socket and the other children's descriptors are the worker's alone.
     keep_only(&socket);
@@ -29,12 +24,13 @@ pub(super) fn run(
     }
     let mut socket = File::from(socket);
     let mut bytes = Vec::new();
-    let program: Program = match socket.read_to_end(&mut bytes).map(|_| serde_json::from_slice(&bytes)) {
-        Ok(Ok(program)) => program,
-        // The server went away, or the job is deeper than JSON readers go.
-        Ok(Err(error)) => answer(socket, &refused(&error)),
-        Err(_) => leave(4),
-    };
+    let program: Program =
+        match socket.read_to_end(&mut bytes).map(|_| serde_json::from_slice(&bytes)) {
+            Ok(Ok(program)) => program,
+            // The server went away, or the job is deeper than JSON readers go.
+            Ok(Err(error)) => answer(socket, &refused(&error)),
+            Err(_) => leave(4),
+        };
     drop(bytes);
     let mut outcome = engines::run(program, &Bounds { deadline, memory });
     outcome.memory = memory_used();
@@ -55,8 +51,11 @@ fn memory_used() -> u64 {
 
 fn refused(error: &serde_json::Error) -> Outcome {
     Outcome {
-        result: Err(ScriptError::new("script_error", format!("the script's data cannot be read: {error}"))
-            .hint("pass less deeply nested data")),
+        result: Err(ScriptError::new(
+            "script_error",
+            format!("the script's data cannot be read: {error}"),
+        )
+        .hint("pass less deeply nested data")),
         stdout: String::new(),
         stderr: String::new(),
         memory: 0,

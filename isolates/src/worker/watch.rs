@@ -37,7 +37,8 @@ pub(super) fn run(control: &OwnedFd, memory: u64) {
     loop {
         let ready = wait(control, &children);
         let now = Instant::now();
-        for child in children.iter_mut().filter(|child| child.deadline <= now && !child.overstayed) {
+        for child in children.iter_mut().filter(|child| child.deadline <= now && !child.overstayed)
+        {
             child.overstayed = true;
             let _ = kill_process(child.pid, Signal::KILL);
         }
@@ -65,7 +66,8 @@ pub(super) fn run(control: &OwnedFd, memory: u64) {
 fn wait(control: &OwnedFd, children: &[Child]) -> Vec<bool> {
     let next = children.iter().filter(|child| !child.overstayed).map(|child| child.deadline).min();
     // A millisecond more, so that the deadline has surely passed when the wait is over.
-    let timeout = next.map(|at| at.saturating_duration_since(Instant::now()) + Duration::from_millis(1));
+    let timeout =
+        next.map(|at| at.saturating_duration_since(Instant::now()) + Duration::from_millis(1));
     let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
     let mut fds: Vec<PollFd<'_>> = std::iter::once(control)
         .chain(children.iter().map(|child| &child.pidfd))
@@ -103,9 +105,16 @@ fn take_order(control: &OwnedFd, children: &mut Vec<Child>, memory_before: u64) 
     let mut bytes = [0; Order::SIZE];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let received = recvmsg(control, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC);
+    let received = recvmsg(
+        control,
+        &mut [IoSliceMut::new(&mut bytes)],
+        &mut ancillary,
+        RecvFlags::CMSG_CLOEXEC,
+    );
     let length = match received {
-        Ok(message) if message.bytes > 0 && !message.flags.contains(ReturnFlags::TRUNC) => message.bytes,
+        Ok(message) if message.bytes > 0 && !message.flags.contains(ReturnFlags::TRUNC) => {
+            message.bytes
+        }
         Err(Errno::INTR | Errno::AGAIN) => return true,
         Ok(_) | Err(_) => return false,
     };
