@@ -2,9 +2,15 @@
 
 use crate::figures::median;
 use crate::intents::pure_steps;
+use jalm_isolates::{Isolates, Strength};
+use jalm_kernel::ids::ExecutionId;
+use jalm_kernel::ports::Store;
+use jalm_layers::Layers;
 use jalm_scheduler::{Engine, Options, Submission, Waited};
 use serde_json::json;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 const AT_ONCE: usize = 128;
@@ -13,11 +19,7 @@ const ROUND: Duration = Duration::from_secs(2);
 
 /// Ten pure steps, 128 executions at once.
 pub(crate) fn throughput() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime starts");
+    let runtime = runtime();
     let folder = tempfile::tempdir().expect("a folder");
     for store in
         [format!("sqlite:{}", folder.path().join("bench.db").display()), "memory:".to_owned()]
@@ -41,6 +43,19 @@ pub(crate) fn throughput() {
     }
 }
 
+/// Runs one execution to its end.
+async fn one(engine: &Engine, source: &Arc<str>, n: u64) -> ExecutionId {
+    let params = Some(json!({ "n": n }));
+    let submission = Submission { source: source.clone(), params, timeout: None, key: None };
+    match engine.run(submission, Duration::from_secs(60)).await {
+        Ok(Waited::Ended(view)) => {
+            assert_eq!(view.summary.status.name(), "completed", "{view:?}");
+            view.summary.execution_id
+        }
+        other => panic!("not ended: {other:?}"),
+    }
+}
+
 async fn round(engine: &Engine) -> f64 {
     let source: Arc<str> = pure_steps(10).to_string().into();
     let begin = Instant::now();
@@ -50,19 +65,8 @@ async fn round(engine: &Engine) -> f64 {
             tokio::spawn(async move {
                 let mut ended = 0_u32;
                 while begin.elapsed() < ROUND {
-                    let submission = Submission {
-                        source: source.clone(),
-                        params: Some(json!({ "n": ended })),
-                        timeout: None,
-                        key: None,
-                    };
-                    match engine.run(submission, Duration::from_secs(60)).await {
-                        Ok(Waited::Ended(view)) => {
-                            assert_eq!(view.summary.status.name(), "completed", "{view:?}");
-                            ended += 1;
-                        }
-                        other => panic!("not ended: {other:?}"),
-                    }
+                    one(&engine, &source, u64::from(ended)).await;
+                    ended += 1;
                 }
                 ended
             })
@@ -75,9 +79,67 @@ async fn round(engine: &Engine) -> f64 {
     f64::from(ended) * 10.0 / begin.elapsed().as_secs_f64()
 }
 
-fn layers(
-    folder: &std::path::Path,
-    store: &Arc<dyn jalm_kernel::ports::Store>,
-) -> Arc<jalm_layers::Layers> {
-    todo_layers(folder, store)
+/// Runs so many one-step executions straight into the store of a server that is not running.
+/// Gives a sample of their ids.
+pub(crate) fn fill(folder: &Path, wanted: u64) -> Vec<String> {
+    let runtime = runtime();
+    let store = format!("sqlite:{}", folder.join("jalm.db").display());
+    runtime.block_on(async {
+        let store = jalm_state_store::open(&store).expect("the store opens");
+        let layers = layers(folder, &store);
+        let engine = Engine::start(store, layers.clone(), layers, Options::default());
+        let left = Arc::new(AtomicU64::new(wanted));
+        let source: Arc<str> = pure_steps(1).to_string().into();
+        let workers: Vec<_> = (0..AT_ONCE)
+            .map(|_| {
+                let (engine, source, left) = (engine.clone(), source.clone(), left.clone());
+                tokio::spawn(async move {
+                    let mut sample = Vec::new();
+                    let take = |left| if left == 0 { None } else { Some(left - 1) };
+                    while let Ok(number) = left.try_update(Relaxed, Relaxed, take) {
+                        let id = one(&engine, &source, number).await;
+                        if number % 1009 == 0 {
+                            sample.push(id.to_string());
+                        }
+                    }
+                    sample
+                })
+            })
+            .collect();
+        let mut sample = Vec::new();
+        for worker in workers {
+            sample.extend(worker.await.expect("a worker ends"));
+        }
+        engine.shutdown(Duration::from_secs(10)).await;
+        sample
+    })
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime starts")
+}
+
+/// Layers whose isolates nobody uses: the steps here are pure.
+fn layers(folder: &Path, store: &Arc<dyn Store>) -> Arc<Layers> {
+    let isolates = Isolates::new(jalm_isolates::Options {
+        worker_exe: "/nonexistent".into(),
+        minimum: Strength::B,
+        maximum: Strength::A,
+        max_children: 1,
+    });
+    Layers::new(jalm_layers::Options {
+        data: folder.to_owned(),
+        files: folder.join("files"),
+        connections: std::collections::BTreeMap::new(),
+        auto_connections: true,
+        policy: jalm_layers::Policy::default(),
+        kv: store.clone(),
+        queue: store.clone(),
+        isolates,
+    })
+    .expect("the layers fit together")
 }

@@ -136,7 +136,7 @@ pub(crate) fn history(binary: &str) {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(1_000_000);
-    let ids = fill(folder.path(), wanted);
+    let ids = crate::engine::fill(folder.path(), wanted);
     let server = Server::start(binary, folder.path());
     let mut client = Client::connect(server.address).expect("the server accepts");
     let mut measure = |name: &str, requests: &[Vec<u8>]| {
@@ -180,9 +180,4 @@ pub(crate) fn history(binary: &str) {
         millis(again.start),
         again.rss()
     );
-}
-
-/// Runs the executions in process, straight into the server's store. Gives a sample of their ids.
-fn fill(folder: &std::path::Path, wanted: u64) -> Vec<String> {
-    crate::engine::fill(folder, wanted)
 }

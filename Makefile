@@ -1,0 +1,62 @@
+# Thin on purpose: every target calls cargo or `cargo xtask`. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+
+.PHONY: help demo dev_setup dev_run dev_test check lint bench soak kernel_raw kernel_group kernel_cards gen kernel_clean
+
+help: ## List the targets
+	@grep -hE '^[a-z_]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: dev_setup ## Build, run an intent over all six layers to its end, show the result
+	$(CARGO) build --package jalm
+	$(CARGO) xtask demo
+
+dev_setup: ## Install what building and testing need
+	scripts/setup.sh
+
+dev_run: dev_setup ## Serve on http://127.0.0.1:8888 with the data in ./data
+	$(CARGO) run --package jalm -- serve
+
+dev_test: dev_setup ## Run all tests
+	$(CARGO) test --workspace --doc --quiet
+	$(CARGO) nextest run --workspace --no-fail-fast
+
+lint: dev_setup ## Formatting, lints, layout, stale generated files
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+	$(CARGO) build --package jalm --quiet
+	$(CARGO) xtask dag
+	$(CARGO) xtask size
+	$(CARGO) xtask links
+	$(CARGO) xtask gen --check
+
+check: lint dev_test ## What CI runs
+
+bench: dev_setup ## Measure the whole system; the figures of docs/performance.md
+	$(CARGO) build --release --package jalm --package jalm-benches
+	target/release/jalm-bench all target/release/jalm
+
+bench_kernel: ## Measure single functions (criterion)
+	$(CARGO) bench --package jalm-benches
+
+soak: dev_setup ## The long tests: 1,000 kills, many more simulated crashes
+	JALM_KILLS=1000 JALM_CASES=1000000 $(CARGO) nextest run --workspace --no-fail-fast -E 'test(/kill|simulat/)'
+
+kernel_raw: ## Generate kernel/raw_atomics.csv
+	$(CARGO) xtask gen --only raw
+
+kernel_group: ## Generate kernel/layers.json
+	$(CARGO) xtask gen --only layers
+
+kernel_cards: ## Generate kernel/step_cards/*.yml
+	$(CARGO) xtask gen --only cards
+
+gen: ## Generate everything that is generated
+	$(CARGO) build --package jalm --quiet
+	$(CARGO) xtask gen
+
+kernel_clean: ## Remove what was built
+	$(CARGO) clean
+	rm -rf dist
