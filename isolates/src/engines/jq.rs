@@ -16,11 +16,27 @@ pub(super) fn run(
     let values: Result<Vec<Val>, ScriptError> = variables.values().map(to_jq).collect();
     let values = values?;
 
-    let definitions = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
     // Without those that look outside: `now`, `input`, `debug`, `env` and their like would give
-    // nothing of the host here, but results must depend on the input alone.
-    let outside =
-        ["now", "localtime", "mktime_local", "input", "inputs", "debug", "stderr", "env", "halt"];
+    // nothing of the host here, but results must depend on the input alone. Definitions that stand
+    // on a function left out go with it: a filter compiles only if all of them do.
+    let outside = [
+        "now",
+        "localtime",
+        "strflocaltime",
+        "input",
+        "inputs",
+        "debug",
+        "debug_empty",
+        "stderr",
+        "stderr_empty",
+        "env",
+        "halt",
+        "halt_error",
+    ];
+    let definitions = jaq_core::defs()
+        .chain(jaq_std::defs())
+        .chain(jaq_json::defs())
+        .filter(|definition| !outside.contains(&definition.name));
     let functions = jaq_core::funs()
         .chain(jaq_std::funs())
         .chain(jaq_json::funs())
