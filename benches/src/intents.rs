@@ -9,7 +9,7 @@ pub(crate) fn pure_steps(steps: usize) -> Value {
         .map(|n| {
             let data = match n {
                 1 => json!({ "n": "{{ params.n }}" }),
-                _ => json!({ "n": format!("{{{{ steps.s{}.output.data.n }}}}", n - 1) }),
+                _ => json!({ "n": format!("{{{{ steps.s{}.output.content_type }}}}", n - 1) }),
             };
             json!({ "id": format!("s{n}"), "atom": "render_json", "input": { "data": data } })
         })

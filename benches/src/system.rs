@@ -34,6 +34,14 @@ pub(crate) fn throughput(binary: &str) {
     }
 }
 
+/// An execution that failed would be a fast one.
+fn completed(status: u16, body: &[u8]) {
+    let wanted = b"\"status\":\"completed\"";
+    let start = &body[..body.len().min(300)];
+    let good = status == 200 && start.windows(wanted.len()).any(|window| window == wanted);
+    assert!(good, "{status}: {}", String::from_utf8_lossy(&body[..body.len().min(2000)]));
+}
+
 /// Closed loop: every connection waits for its answer. Two threads drive all connections.
 fn load(address: SocketAddr, request: &[u8], time: Duration) -> f64 {
     let begin = Instant::now();
@@ -47,7 +55,7 @@ fn load(address: SocketAddr, request: &[u8], time: Duration) -> f64 {
                         let mut count = 0_u64;
                         while begin.elapsed() < time {
                             let (status, body) = client.send(request).expect("an answer comes");
-                            assert_eq!(status, 200, "{}", String::from_utf8_lossy(body));
+                            completed(status, body);
                             count += 1;
                         }
                         count
@@ -70,9 +78,10 @@ pub(crate) fn latency(binary: &str) {
         let mut times: Vec<Duration> = (0..3000)
             .map(|_| {
                 let begin = Instant::now();
-                let (status, _) = client.send(&request).expect("an answer comes");
-                assert_eq!(status, 200);
-                begin.elapsed()
+                let (status, body) = client.send(&request).expect("an answer comes");
+                let time = begin.elapsed();
+                completed(status, body);
+                time
             })
             .skip(200)
             .collect();
@@ -95,13 +104,9 @@ pub(crate) fn foreach(binary: &str) {
             .map(|_| {
                 let begin = Instant::now();
                 let (status, body) = client.send(&request).expect("an answer comes");
-                assert_eq!(
-                    status,
-                    200,
-                    "{}",
-                    String::from_utf8_lossy(&body[..body.len().min(2000)])
-                );
-                begin.elapsed()
+                let time = begin.elapsed();
+                completed(status, body);
+                time
             })
             .collect();
         println!(
