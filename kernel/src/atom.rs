@@ -45,6 +45,20 @@ impl Layer {
         Self::ALL.into_iter().find(|layer| layer.name() == name)
     }
 
+    /// What it is for, in one sentence.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::IoHttp => "Speaks HTTP: asks services, calls APIs, sends webhooks.",
+            Self::IoDb => {
+                "Works with databases, and with a cache whose values have an end of life."
+            }
+            Self::IoFile => "Reads and writes files below the file root.",
+            Self::ComputeScript => "Computes: scripts, transformations, ids and times.",
+            Self::RenderHtml => "Makes pages and documents from templates and data.",
+            Self::NotifyMq => "Tells others: queues and messages.",
+        }
+    }
+
     /// The atom that a step gets when it names only the layer.
     pub fn default_atom(self) -> &'static str {
         match self {
