@@ -25,7 +25,11 @@ pub struct Failure {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
     /// Facts for programs, such as the HTTP status and the start of the answer's body.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::machine::present_boxed"
+    )]
     pub detail: Option<Box<Value>>,
 }
 

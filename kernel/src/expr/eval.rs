@@ -47,13 +47,7 @@ impl Expr {
                 if value.is_undefined() {
                     return Err(self.undefined(""));
                 }
-                serde_json::to_value(&value).map_err(|error| {
-                    Failure::permanent(
-                        "expression",
-                        format!("`{}` gives no JSON: {error}", self.text),
-                    )
-                    .hint("functions and macros are not values; call them")
-                })
+                super::json::to_json(&value, &self.text)
             }
         }
     }

@@ -12,6 +12,7 @@ mod compile;
 mod datum;
 mod environment;
 mod eval;
+mod json;
 mod path;
 mod split;
 mod template;
@@ -19,6 +20,7 @@ mod template;
 pub use compile::{CompileError, Expr, NameError, Names, Root};
 pub use datum::Datum;
 pub use eval::{Scope, StepFacts};
+pub(crate) use json::too_deep;
 pub use template::Template;
 
 /// No single expression is longer, in bytes.

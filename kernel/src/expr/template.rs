@@ -4,11 +4,13 @@ use super::compile::{CompileError, Expr, NameError, Names};
 use super::eval::Scope;
 use super::split::{Part, split};
 use crate::failure::Failure;
+use crate::machine::json_size;
 use crate::source::{Data, Node, Span};
 use serde_json::{Map, Value};
 
-/// Text put together from pieces never grows beyond this, in bytes.
-const MAX_TEXT: usize = 16 * 1024 * 1024;
+/// What is put together from expressions never grows beyond this, in bytes of JSON. A short
+/// intent can name one large output many times.
+const MAX_VALUE: usize = 16 * 1024 * 1024;
 
 /// A value with expressions inside; parts without any are kept ready made.
 #[derive(Debug)]
@@ -112,17 +114,37 @@ impl Template {
     /// The value.
     pub fn eval(&self, scope: &dyn Scope) -> Result<Value, Failure> {
         match self {
-            Self::Literal(value) => Ok(value.clone()),
+            // Alone it is no larger than what it names.
             Self::Expr(expr) => expr.eval(scope),
-            Self::Text(pieces) => text(pieces, scope).map(Value::String),
+            Self::Literal(_) | Self::Text(_) | Self::List(_) | Self::Map(_) => {
+                let mut left = MAX_VALUE;
+                self.eval_within(scope, &mut left)
+            }
+        }
+    }
+
+    /// The value; what its expressions give is taken from `left`.
+    fn eval_within(&self, scope: &dyn Scope, left: &mut usize) -> Result<Value, Failure> {
+        match self {
+            Self::Literal(value) => Ok(value.clone()),
+            Self::Expr(expr) => {
+                let value = expr.eval(scope)?;
+                *left = left.checked_sub(json_size(&value)).ok_or_else(too_large)?;
+                Ok(value)
+            }
+            Self::Text(pieces) => {
+                let text = text(pieces, scope)?;
+                *left = left.checked_sub(text.len()).ok_or_else(too_large)?;
+                Ok(Value::String(text))
+            }
             Self::List(items) => items
                 .iter()
-                .map(|item| item.eval(scope))
+                .map(|item| item.eval_within(scope, left))
                 .collect::<Result<_, _>>()
                 .map(Value::Array),
             Self::Map(entries) => entries
                 .iter()
-                .map(|(key, value)| Ok((key.clone(), value.eval(scope)?)))
+                .map(|(key, value)| Ok((key.clone(), value.eval_within(scope, left)?)))
                 .collect::<Result<Map<_, _>, _>>()
                 .map(Value::Object),
         }
@@ -156,15 +178,19 @@ fn text(pieces: &[Piece], scope: &dyn Scope) -> Result<String, Failure> {
                 }
             }
         }
-        if text.len() > MAX_TEXT {
-            return Err(Failure::permanent(
-                "too_large",
-                format!("a text put together from expressions is larger than {MAX_TEXT} bytes"),
-            )
-            .hint("write large data to a file and pass its path"));
+        if text.len() > MAX_VALUE {
+            return Err(too_large());
         }
     }
     Ok(text)
+}
+
+fn too_large() -> Failure {
+    Failure::permanent(
+        "too_large",
+        format!("a value put together from expressions is larger than {MAX_VALUE} bytes"),
+    )
+    .hint("write large data to a file and pass its path")
 }
 
 fn unclosed(from: &str) -> CompileError {

@@ -1,6 +1,6 @@
 //! Doing everything that can be done at once: starting what is ready, closing what is through.
 
-use super::decide::{Action, Decision, Timer, is_gated, too_large};
+use super::decide::{Action, Decision, Timer, check_output, is_gated, too_large};
 use super::event::Event;
 use super::facts::Facts;
 use super::state::{Attention, CallId, Execution, FrameKey, Inner, Phase, Running, Slot, SlotKey};
@@ -281,18 +281,14 @@ impl Execution {
     fn output(&self, root: FrameKey) -> Result<Value, Failure> {
         if let Some(template) = &self.plan.output {
             let output = template.eval(&self.facts(root, None))?;
-            let size = super::view::json_size(&output);
-            return if size > super::decide::MAX_OUTPUT {
-                Err(too_large(size))
-            } else {
-                Ok(output)
-            };
+            return check_output(&output).map(|()| output);
         }
         let slots =
             self.frame(root).map_or(0, |frame| u32::try_from(frame.slots.len()).unwrap_or(0));
         let last = slots.checked_sub(1).map(|slot| SlotKey { frame: root, slot });
         let output = last.and_then(|key| self.slot_output(key));
-        Ok(output.map_or(Value::Null, |output| (**output.json()).clone()))
+        let output = output.map_or(Value::Null, |output| (**output.json()).clone());
+        check_output(&output).map(|()| output)
     }
 
     /// After a replay the list of a loop is computed again, for the turns to come and those that

@@ -1,5 +1,5 @@
-//! The fold: what each event changes. Total over well-formed journals; a journal that cannot be
-//! of this plan is refused with words, never a panic.
+//! The fold: what each event changes. A journal that cannot be of this plan is refused with words
+//! (`fits`), never a panic.
 
 use super::event::Event;
 use super::state::{
@@ -44,6 +44,7 @@ impl Execution {
             | Event::Broken { .. }
             | Event::Cancelled { .. } => None,
         };
+        self.fits(event, key).map_err(|why| BadJournal { event: self.count, why })?;
         self.apply_at(event, key);
         Ok(())
     }

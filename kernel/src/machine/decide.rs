@@ -5,6 +5,7 @@
 //! late: after a crash late inputs are normal.
 
 use super::event::Event;
+use super::json::{MAX_DEPTH, is_deeper};
 use super::state::{CallId, Execution, Phase, Slot, SlotKey};
 use super::view::json_size;
 use crate::atom::Effect;
@@ -97,7 +98,7 @@ impl Execution {
             }
             (Phase::Pending, Input::Start | Input::Recover) => {
                 self.record(Event::Started { at: now }, None, &mut out);
-                out.actions.push(Action::Timer(self.deadline(), Timer::Deadline));
+                self.deadline_due(now, &mut out);
             }
             (Phase::Pending, Input::Continue | Input::Answered { .. } | Input::Due(_))
             | (Phase::Running, Input::Start) => return out,
@@ -106,7 +107,7 @@ impl Execution {
             (Phase::Running, Input::Answered { call, result, us }) => {
                 self.answered(call, result, us, now, &mut out);
             }
-            (Phase::Running, Input::Due(Timer::Retry(call))) => self.retry_due(call, now),
+            (Phase::Running, Input::Due(Timer::Retry(call))) => self.retry_due(call, now, &mut out),
             (Phase::Running, Input::Due(Timer::Timeout(call))) => {
                 self.timed_out(call, now, &mut out);
             }
@@ -163,12 +164,10 @@ impl Execution {
     ) -> Result<Arc<serde_json::Value>, Failure> {
         let output = match &node.reshape {
             None => output,
+            Some(_) if is_deeper(&output, MAX_DEPTH) => output,
             Some(template) => template.eval(&self.facts(key.frame, Some(output.into())))?,
         };
-        let size = json_size(&output);
-        if size > MAX_OUTPUT {
-            return Err(too_large(size));
-        }
+        check_output(&output)?;
         Ok(Arc::new(output))
     }
 
@@ -178,10 +177,12 @@ impl Execution {
         call: CallId,
         started: Timestamp,
         us: u64,
-        error: Failure,
+        mut error: Failure,
         now: Timestamp,
         out: &mut Decision,
     ) {
+        // What cannot be read back must not be written.
+        error.detail.take_if(|detail| is_deeper(detail, MAX_DEPTH));
         let Some(node) = self.node_at(call.at) else { return };
         let place = self.place(call.at);
         let retry = &self.plan.node(node).retry;
@@ -195,15 +196,19 @@ impl Execution {
         }
     }
 
-    fn retry_due(&mut self, call: CallId, now: Timestamp) {
-        if let Some(slot) = self.slot_mut(call.at)
-            && let Slot::Backoff(backoff) = slot
-            && backoff.failed_attempt == call.attempt
-            && backoff.until <= now
-        {
-            *slot = Slot::Ready(call.attempt + 1);
-            self.ready.push_back(call.at);
+    fn retry_due(&mut self, call: CallId, now: Timestamp, out: &mut Decision) {
+        let Some(slot) = self.slot_mut(call.at) else { return };
+        let Slot::Backoff(backoff) = slot else { return };
+        if backoff.failed_attempt != call.attempt {
+            return;
         }
+        if now < backoff.until {
+            // The clock was set back meanwhile.
+            out.actions.push(Action::Timer(backoff.until, Timer::Retry(call)));
+            return;
+        }
+        *slot = Slot::Ready(call.attempt + 1);
+        self.ready.push_back(call.at);
     }
 
     fn timed_out(&mut self, call: CallId, now: Timestamp, out: &mut Decision) {
@@ -226,8 +231,10 @@ impl Execution {
         self.submitted.at.plus(asked.min(self.plan.timeout))
     }
 
+    /// Ends the execution if its time is over; sets the timer anew if not yet.
     fn deadline_due(&mut self, now: Timestamp, out: &mut Decision) {
         if now < self.deadline() {
+            out.actions.push(Action::Timer(self.deadline(), Timer::Deadline));
             return;
         }
         let limit = self.submitted.timeout.unwrap_or(self.plan.timeout).min(self.plan.timeout);
@@ -249,7 +256,11 @@ impl Execution {
     /// After a replay: timers are set anew, lost calls are settled by their atom's promise.
     fn recover(&mut self, now: Timestamp, out: &mut Decision) {
         self.aborts.clear();
-        out.actions.push(Action::Timer(self.deadline(), Timer::Deadline));
+        // Time went on while no runner did: what is over must not start anything more.
+        self.deadline_due(now, out);
+        if !matches!(self.phase, Phase::Running) {
+            return;
+        }
         for key in self.slot_keys() {
             self.recover_list(key, now, out);
             let Some(node) = self.node_at(key) else { continue };
@@ -261,9 +272,13 @@ impl Execution {
                 }
                 Some(Slot::Open(open)) => {
                     let call = CallId { at: key, attempt: open.attempt };
-                    if let Some(timeout) = timeout {
-                        out.actions
-                            .push(Action::Timer(open.started.plus(timeout), Timer::Timeout(call)));
+                    let until = timeout.map(|timeout| open.started.plus(timeout));
+                    match until {
+                        Some(until) if until <= now => self.timed_out(call, now, out),
+                        Some(until) => {
+                            out.actions.push(Action::Timer(until, Timer::Timeout(call)));
+                        }
+                        None => {}
                     }
                 }
                 Some(Slot::Running(running)) => {
@@ -282,6 +297,16 @@ pub(super) fn is_gated(effect: Effect) -> bool {
         Effect::None | Effect::Read => false,
         Effect::Write => true,
     }
+}
+
+/// Whether a value may be recorded.
+pub(super) fn check_output(output: &serde_json::Value) -> Result<(), Failure> {
+    // The depth first: other walks over a value go down on the stack.
+    if is_deeper(output, MAX_DEPTH) {
+        return Err(crate::expr::too_deep("the output"));
+    }
+    let size = json_size(output);
+    if size > MAX_OUTPUT { Err(too_large(size)) } else { Ok(()) }
 }
 
 pub(super) fn too_large(size: usize) -> Failure {

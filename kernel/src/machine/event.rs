@@ -57,7 +57,11 @@ pub enum Event {
         /// How long it took, in microseconds.
         us: u64,
         /// Its output; absent for a container whose output is put together from its steps.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            deserialize_with = "super::json::present"
+        )]
         out: Option<Arc<Value>>,
         /// The isolation that was in force, for foreign code.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,6 +97,7 @@ pub enum Event {
         /// When.
         at: Timestamp,
         /// The execution's output.
+        #[serde(deserialize_with = "super::json::exact")]
         out: Arc<Value>,
     },
     /// The end: a step failed, or the execution ran out of time.
@@ -129,6 +134,7 @@ pub struct Submitted {
     /// Which source text; the store keeps it.
     pub plan: PlanHash,
     /// Checked and with defaults filled in.
+    #[serde(deserialize_with = "super::json::exact")]
     pub params: Arc<Value>,
     /// The allowed environment values that the intent reads, as they were.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

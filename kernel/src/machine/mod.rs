@@ -8,6 +8,8 @@ mod apply;
 mod decide;
 mod event;
 mod facts;
+mod fits;
+mod json;
 mod retry;
 mod show;
 mod state;
@@ -17,6 +19,8 @@ pub use advance::MAX_ITEMS;
 pub use apply::BadJournal;
 pub use decide::{Action, Decision, Input, MAX_OUTPUT, Timer};
 pub use event::*;
+pub(crate) use json::present_boxed;
+pub use json::{MAX_DEPTH, is_deeper};
 pub use state::{CallId, Execution};
 pub use view::*;
 

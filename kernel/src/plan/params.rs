@@ -1,5 +1,6 @@
 //! `params` against the intent's `input`.
 
+use crate::machine::{MAX_DEPTH, is_deeper, json_size};
 use crate::source::{Node, Problem};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -62,11 +63,18 @@ impl ParamsCheck {
                 hint: "send an object: {\"name\": value}".to_owned(),
             }]);
         }
-        if crate::machine::json_size(&params) > MAX_PARAMS {
+        if json_size(&params) > MAX_PARAMS {
             return Err(vec![ParamsProblem {
                 path: String::new(),
                 message: format!("`params` is larger than {MAX_PARAMS} bytes"),
                 hint: "put large data into a file and pass its path".to_owned(),
+            }]);
+        }
+        if is_deeper(&params, MAX_DEPTH) {
+            return Err(vec![ParamsProblem {
+                path: String::new(),
+                message: format!("`params` is nested deeper than {MAX_DEPTH} levels"),
+                hint: "send the inner part as text".to_owned(),
             }]);
         }
         let Some((schema, validator)) = &self.schema else { return Ok(Arc::new(params)) };
