@@ -22,12 +22,12 @@ pub struct Event {
 }
 
 impl Events {
-    pub(crate) async fn open(request: RequestBuilder) -> Self {
-        let response = request.send().await.expect("the server answers");
+    pub(crate) async fn open(request: RequestBuilder) -> Option<Self> {
+        let response = request.send().await.ok()?;
         assert_eq!(response.status(), 200, "the stream does not open");
         let kind = response.headers().get("content-type").map(|kind| kind.as_bytes().to_vec());
         assert_eq!(kind.as_deref(), Some(&b"text/event-stream"[..]));
-        Self { response, buffer: Vec::new() }
+        Some(Self { response, buffer: Vec::new() })
     }
 
     /// The next event; none when the stream has ended or broken.

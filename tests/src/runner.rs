@@ -183,7 +183,18 @@ impl Runner {
     }
 
     /// Follows an execution's events, behind number `after` if it is given.
+    ///
+    /// # Panics
+    /// When the stream does not open.
     pub async fn events(&self, id: &str, after: Option<u64>) -> Events {
+        self.try_events(id, after).await.expect("the server answers")
+    }
+
+    /// The same; none when the server is gone.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn try_events(&self, id: &str, after: Option<u64>) -> Option<Events> {
         let mut request = self.request(Method::GET, &format!("/exec/{id}/events"));
         if let Some(after) = after {
             request = request.header("last-event-id", after);
@@ -195,6 +206,11 @@ impl Runner {
     pub async fn kill(mut self) {
         signal(&self.child, Signal::KILL);
         wait_for_end(&mut self.child).await;
+    }
+
+    /// SIGKILL, for those who still hold the handle.
+    pub fn kill_now(&self) {
+        signal(&self.child, Signal::KILL);
     }
 
     /// SIGTERM, once.
