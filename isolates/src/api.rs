@@ -162,6 +162,21 @@ impl ScriptError {
         }
     }
 
+    pub(crate) fn out_of_memory() -> Self {
+        Self::new("script_memory", "the script needs more memory than it may have")
+            .hint("work on less data at once, or raise the step's `memory`")
+    }
+
+    pub(crate) fn too_late() -> Self {
+        Self::new("script_timeout", "the script was not done in time")
+            .hint("let it do less, or raise the step's `timeout`")
+    }
+
+    pub(crate) fn too_much(limit: u64) -> Self {
+        Self::new("script_output", format!("the script gave more than {limit} bytes"))
+            .hint("return or print less, or write it to a file in a step of its own")
+    }
+
     /// Adds what to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -21,3 +21,10 @@ mod worker;
 pub use api::*;
 pub use host::Isolates;
 pub use worker::worker_main;
+
+/// Tries system calls in this very process, outside any sandbox: what the conformance suite
+/// compares with.
+#[cfg(feature = "testkit")]
+pub fn probe(attempts: &[String]) -> serde_json::Value {
+    engines::probe::run(attempts)
+}

@@ -14,17 +14,17 @@ pub(crate) const MAX_NOTICE: usize = 16 * 1024;
 /// From the server to the worker. A `Run` carries the child's end of the job's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    Run { id: u64, wall_ms: u64, memory: u64 },
+    Run { id: u64, wall_ms: u64, memory: u64, output: u64 },
     Kill { id: u64 },
 }
 
 impl Order {
-    pub(crate) const SIZE: usize = 32;
+    pub(crate) const SIZE: usize = 40;
 
     pub(crate) fn to_bytes(self) -> [u8; Self::SIZE] {
         let numbers = match self {
-            Self::Run { id, wall_ms, memory } => [1, id, wall_ms, memory],
-            Self::Kill { id } => [2, id, 0, 0],
+            Self::Run { id, wall_ms, memory, output } => [1, id, wall_ms, memory, output],
+            Self::Kill { id } => [2, id, 0, 0, 0],
         };
         let mut bytes = [0; Self::SIZE];
         for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
@@ -34,7 +34,7 @@ impl Order {
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut numbers = [0_u64; 4];
+        let mut numbers = [0_u64; 5];
         if bytes.len() != Self::SIZE {
             return None;
         }
@@ -42,8 +42,8 @@ impl Order {
             *number = u64::from_le_bytes(place.try_into().ok()?);
         }
         match numbers {
-            [1, id, wall_ms, memory] => Some(Self::Run { id, wall_ms, memory }),
-            [2, id, _, _] => Some(Self::Kill { id }),
+            [1, id, wall_ms, memory, output] => Some(Self::Run { id, wall_ms, memory, output }),
+            [2, id, ..] => Some(Self::Kill { id }),
             _ => None,
         }
     }
@@ -99,12 +99,13 @@ mod tests {
 
     #[test]
     fn orders_survive_the_way() {
-        for order in
-            [Order::Run { id: 7, wall_ms: 30_000, memory: 1 << 40 }, Order::Kill { id: u64::MAX }]
-        {
+        for order in [
+            Order::Run { id: 7, wall_ms: 30_000, memory: 1 << 40, output: 3 },
+            Order::Kill { id: u64::MAX },
+        ] {
             assert_eq!(Order::from_bytes(&order.to_bytes()), Some(order));
         }
-        assert_eq!(Order::from_bytes(&[0; 32]), None);
-        assert_eq!(Order::from_bytes(&[1; 31]), None);
+        assert_eq!(Order::from_bytes(&[0; 40]), None);
+        assert_eq!(Order::from_bytes(&[1; 39]), None);
     }
 }

@@ -9,7 +9,7 @@
 mod javascript;
 mod jq;
 #[cfg(feature = "testkit")]
-mod probe;
+pub(crate) mod probe;
 mod template;
 
 use crate::api::{Program, ScriptError};
@@ -21,18 +21,21 @@ use std::time::Instant;
 pub(crate) struct Bounds {
     pub(crate) deadline: Instant,
     pub(crate) memory: u64,
+    pub(crate) output: u64,
 }
 
-/// Printed text is cut here, in bytes; more would only be thrown away by the server.
-const MAX_PRINTED: usize = 1024 * 1024;
+/// Results may be nested so deep; JSON readers give up soon after.
+const DEEPEST: usize = 100;
 
 /// A new engine is one file and one line here.
 pub(crate) fn run(program: Program, bounds: &Bounds) -> Outcome {
     match program {
         Program::JavaScript { source, variables } => javascript::run(&source, &variables, bounds),
-        Program::Jq { filter, input, variables } => quiet(jq::run(&filter, &input, variables)),
+        Program::Jq { filter, input, variables } => {
+            quiet(jq::run(&filter, &input, variables, bounds))
+        }
         Program::Template { source, includes, data, autoescape } => {
-            quiet(template::run(&source, includes, &data, autoescape))
+            quiet(template::run(&source, includes, &data, autoescape, bounds))
         }
         #[cfg(feature = "testkit")]
         Program::Probe { attempts } => quiet(Ok(probe::run(&attempts))),
@@ -40,6 +43,31 @@ pub(crate) fn run(program: Program, bounds: &Bounds) -> Outcome {
 }
 
 /// The outcome of an engine that prints nothing.
-fn quiet(result: Result<Value, ScriptError>) -> Outcome {
+pub(crate) fn quiet(result: Result<Value, ScriptError>) -> Outcome {
     Outcome { result, stdout: String::new(), stderr: String::new(), memory: 0 }
+}
+
+/// A result as JSON text, which must be within the bounds.
+fn result_of(text: &str, bounds: &Bounds) -> Result<Value, ScriptError> {
+    if text.len() as u64 > bounds.output {
+        return Err(ScriptError::too_much(bounds.output));
+    }
+    let value: Value = serde_json::from_str(text).map_err(|error| {
+        ScriptError::new("script_error", format!("the result cannot be read as JSON: {error}"))
+            .hint("NaN, infinities, half characters and keys that are not text have no place in JSON; nor has what is nested deeper than 100 levels")
+    })?;
+    if deeper(&value, DEEPEST) {
+        let what = format!("the result is nested deeper than {DEEPEST} levels");
+        return Err(ScriptError::new("script_error", what).hint("return flatter data"));
+    }
+    Ok(value)
+}
+
+fn deeper(value: &Value, levels: usize) -> bool {
+    let below = |value: &Value| levels == 0 || deeper(value, levels - 1);
+    match value {
+        Value::Array(items) => items.iter().any(below),
+        Value::Object(fields) => fields.values().any(below),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }

@@ -1,5 +1,6 @@
 //! MiniJinja templates.
 
+use super::Bounds;
 use crate::api::ScriptError;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, value::Serde};
 use serde_json::{Map, Value};
@@ -17,6 +18,7 @@ pub(super) fn run(
     includes: BTreeMap<String, String>,
     data: &Map<String, Value>,
     autoescape: bool,
+    bounds: &Bounds,
 ) -> Result<Value, ScriptError> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -25,20 +27,45 @@ pub(super) fn run(
     environment.set_auto_escape_callback(move |_| {
         if autoescape { AutoEscape::Html } else { AutoEscape::None }
     });
+    let mut sources = includes.clone();
+    sources.insert(MAIN.to_owned(), source.to_owned());
     for (name, text) in includes {
-        environment.add_template_owned(name, text).map_err(|error| explain(&error))?;
+        environment.add_template_owned(name, text).map_err(|error| explain(&error, &sources))?;
     }
-    environment.add_template_owned(MAIN, source.to_owned()).map_err(|error| explain(&error))?;
-    let template = environment.get_template(MAIN).map_err(|error| explain(&error))?;
-    template.render(Serde(data)).map(Value::String).map_err(|error| explain(&error))
+    let result = environment
+        .add_template_owned(MAIN, source.to_owned())
+        .and_then(|()| environment.get_template(MAIN)?.render(Serde(data)));
+    let text = result.map_err(|error| explain(&error, &sources))?;
+    if text.len() as u64 > bounds.output {
+        return Err(ScriptError::too_much(bounds.output));
+    }
+    Ok(Value::String(text))
 }
 
-fn explain(error: &minijinja::Error) -> ScriptError {
+/// An error in a template that another one uses comes wrapped; its author wants the innermost.
+fn innermost(mut error: &minijinja::Error) -> &minijinja::Error {
+    while let Some(inner) = std::error::Error::source(error).and_then(|inner| inner.downcast_ref())
+    {
+        error = inner;
+    }
+    error
+}
+
+fn explain(error: &minijinja::Error, sources: &BTreeMap<String, String>) -> ScriptError {
+    let error = innermost(error);
     let code = match error.kind() {
         ErrorKind::SyntaxError => "script_syntax",
         _ => "script_error",
     };
+    let source = error.name().and_then(|name| sources.get(name));
+    let place = source.zip(error.range());
+    let part = place.as_ref().and_then(|(source, range)| source.get(range.clone()));
     let mut message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    if error.kind() == ErrorKind::UndefinedError
+        && let Some(part) = part.filter(|part| !part.is_empty())
+    {
+        message = format!("`{part}` is not defined");
+    }
     if let Some(name) = error.name().filter(|name| *name != MAIN) {
         message = format!("in `{name}`: {message}");
     }
@@ -50,8 +77,13 @@ fn explain(error: &minijinja::Error) -> ScriptError {
         ErrorKind::OutOfFuel => "the template does too much; loop less, or compute in a script",
         _ => "templates are MiniJinja's: `{{ value }}`, `{% for x in list %}`, `{% if x %}`",
     };
+    let column = place.and_then(|(source, range)| {
+        let line = source.get(..range.start)?.rsplit('\n').next()?;
+        u32::try_from(line.chars().count() + 1).ok()
+    });
     ScriptError {
         line: error.line().and_then(|line| u32::try_from(line).ok()),
+        column,
         ..ScriptError::new(code, message).hint(hint)
     }
 }

@@ -41,6 +41,15 @@ struct State {
     report: Option<Report>,
 }
 
+/// Nobody can ask for a run any more.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(worker) = self.state.get_mut().worker.take() {
+            worker.stop();
+        }
+    }
+}
+
 impl Isolates {
     /// Isolates with these settings. Nothing is started before it is needed.
     pub fn new(options: Options) -> Self {
@@ -83,7 +92,10 @@ impl Isolates {
         let ended = worker.expect(id, permit);
         let wall_ms = u64::try_from(job.limits.wall.as_millis()).unwrap_or(u64::MAX).max(1);
         worker
-            .send(Order::Run { id, wall_ms, memory: job.limits.memory }, Some(theirs.into()))
+            .send(
+                Order::Run { id, wall_ms, memory: job.limits.memory, output: job.limits.output },
+                Some(theirs.into()),
+            )
             .map_err(|why| Refused::Unavailable { why })?;
         let mut running = Running { worker: worker.clone(), id, over: false };
         ours.set_nonblocking(true).map_err(|error| no_socket(&error))?;

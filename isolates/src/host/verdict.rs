@@ -36,7 +36,8 @@ pub(super) fn of(
             return Err(Refused::Unavailable { why });
         }
         (None, Some(ended)) => {
-            let error = if too_large { too_much(limits) } else { died(&ended, limits) };
+            let error =
+                if too_large { ScriptError::too_much(limits.output) } else { died(&ended, limits) };
             (silent(error), ended.memory)
         }
         (None, None) => {
@@ -57,27 +58,20 @@ fn within(outcome: Outcome, limits: &Limits) -> Outcome {
     let printed = outcome.stdout.len() + outcome.stderr.len();
     let result = outcome.result.as_ref().map_or(0, |value| value.to_string().len());
     if printed > most || result > most {
-        return Outcome { result: Err(too_much(limits)), ..outcome };
+        return Outcome { result: Err(ScriptError::too_much(limits.output)), ..outcome };
     }
     outcome
-}
-
-fn too_much(limits: &Limits) -> ScriptError {
-    ScriptError::new("script_output", format!("the script gave more than {} bytes", limits.output))
-        .hint("return less, or write it to a file in a step of its own")
 }
 
 /// Why a child ended without an answer.
 fn died(ended: &Ended, limits: &Limits) -> ScriptError {
     if ended.overstayed || ended.signal == Some(libc::SIGXCPU) {
-        return ScriptError::new("script_timeout", "the script was not done in time")
-            .hint("let it do less, or raise the step's `timeout`");
+        return ScriptError::too_late();
     }
     // Code that cannot get memory aborts; code that overflows its stack gets a SEGV.
     let out_of_memory = ended.signal == Some(libc::SIGABRT) || ended.memory >= limits.memory;
     if out_of_memory {
-        return ScriptError::new("script_memory", "the script needs more memory than it may have")
-            .hint("work on less data at once, or raise the step's `memory`");
+        return ScriptError::out_of_memory();
     }
     let how = match (ended.signal, ended.code) {
         (Some(libc::SIGSEGV), _) => {

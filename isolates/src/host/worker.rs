@@ -146,6 +146,9 @@ fn begin(
         .arg(WORKER_ARG)
         .arg(strength.name())
         .env_clear()
+        // mimalloc, if the executable has it, would reserve a gigabyte before any limit is set,
+        // and a script could use all of that on top of what it may have.
+        .env("MIMALLOC_ARENA_RESERVE", "4MiB")
         .stdin(Stdio::from(theirs))
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -10,7 +10,6 @@ use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount,
 };
 use rustix::process::{WaitOptions, pivot_root, waitpid};
-use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
 const LAYER: &str = "namespaces";
 
@@ -45,7 +44,7 @@ pub(super) fn enter() -> Result<(), Missing> {
     {
         return Err(Missing::new(LAYER, "the host's files are still there"));
     }
-    drop_capabilities()
+    Ok(())
 }
 
 fn mount_namespace() -> Result<std::path::PathBuf, Missing> {
@@ -90,17 +89,4 @@ fn become_first_process() -> Result<(), Missing> {
             crate::worker::leave(code)
         }
     }
-}
-
-fn drop_capabilities() -> Result<(), Missing> {
-    for capability in 0..64 {
-        #[expect(unsafe_code, reason = "the safe wrapper knows only today's capabilities")]
-        // SAFETY: PR_CAPBSET_DROP takes a number and touches no memory; unknown ones are refused.
-        unsafe {
-            libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0);
-        }
-    }
-    let none = CapabilitySet::empty();
-    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
-        .map_err(|error| Missing::new(LAYER, format_args!("dropping capabilities: {error}")))
 }

@@ -7,18 +7,34 @@ use crate::host::NOT_LOCKED_IN;
 use crate::sandbox;
 use crate::wire::Outcome;
 use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::process::{Pid, getppid};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
+/// What a child is to keep to, and where it comes from.
+pub(super) struct Task {
+    pub(super) wall: Duration,
+    pub(super) memory: u64,
+    pub(super) output: u64,
+    /// The worker's address space.
+    pub(super) memory_before: u64,
+    /// The worker, as the child sees it.
+    pub(super) worker: Pid,
+}
+
 /// Never returns to the worker's loop.
-pub(super) fn run(socket: OwnedFd, wall: Duration, memory: u64, memory_before: u64) -> ! {
-    let deadline = Instant::now() + wall;
+pub(super) fn run(socket: OwnedFd, task: &Task) -> ! {
+    let deadline = Instant::now() + task.wall;
     // The control socket and the other children's descriptors are the worker's alone.
-    keep_only(&socket);
-    let locked = sandbox::child_limits(memory, wall, memory_before)
-        .and_then(|()| sandbox::enter_child())
-        .is_ok();
+    if !sandbox::off("descriptors") {
+        keep_only(&socket);
+    }
+    let locked = sandbox::child_limits(task.memory, task.wall, task.memory_before)
+        // A worker that ended before this child was bound to its end leaves an orphan.
+        .is_ok_and(|()| getppid() == Some(task.worker))
+        && sandbox::enter_child().is_ok();
     if !locked {
         leave(NOT_LOCKED_IN);
     }
@@ -32,13 +48,27 @@ pub(super) fn run(socket: OwnedFd, wall: Duration, memory: u64, memory_before: u
             Err(_) => leave(4),
         };
     drop(bytes);
-    let mut outcome = engines::run(program, &Bounds { deadline, memory });
+    let bounds = Bounds { deadline, memory: task.memory, output: task.output };
+    let ran = std::panic::catch_unwind(AssertUnwindSafe(|| engines::run(program, &bounds)));
+    let mut outcome = ran.unwrap_or_else(|panic| panicked(panic.as_ref()));
     outcome.memory = memory_used();
     answer(socket, &outcome)
 }
 
+/// A library met what it did not expect; for more bytes than can be counted, that is a panic too.
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Outcome {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown");
+    engines::quiet(Err(if text.contains("capacity overflow") {
+        ScriptError::out_of_memory()
+    } else {
+        ScriptError::new("script_crashed", format!("the interpreter failed: {text}"))
+            .hint("please report it with the script")
+    }))
+}
+
 /// The most memory that this process had, in bytes.
-fn memory_used() -> u64 {
+pub(crate) fn memory_used() -> u64 {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     #[expect(unsafe_code, reason = "asking for resource usage has no safe wrapper")]
     // SAFETY: the pointer is to a living value of the right type; a rusage of zeroes is valid.
@@ -50,16 +80,8 @@ fn memory_used() -> u64 {
 }
 
 fn refused(error: &serde_json::Error) -> Outcome {
-    Outcome {
-        result: Err(ScriptError::new(
-            "script_error",
-            format!("the script's data cannot be read: {error}"),
-        )
-        .hint("pass less deeply nested data")),
-        stdout: String::new(),
-        stderr: String::new(),
-        memory: 0,
-    }
+    let why = format!("the script's data cannot be read: {error}");
+    engines::quiet(Err(ScriptError::new("script_error", why).hint("pass less deeply nested data")))
 }
 
 fn answer(mut socket: File, outcome: &Outcome) -> ! {

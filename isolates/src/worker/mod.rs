@@ -3,6 +3,8 @@
 mod child;
 mod watch;
 
+pub(crate) use child::memory_used;
+
 use crate::api::Strength;
 use crate::sandbox;
 use crate::wire::Notice;
@@ -25,6 +27,7 @@ pub fn worker_main() -> ! {
     // SAFETY: descriptor 0 is open (the server gave it) and this process never uses std's stdin.
     let control = unsafe { OwnedFd::from_raw_fd(0) };
     close_others();
+    die_quietly();
     let memory = sandbox::virtual_memory();
     match sandbox::enter(wanted) {
         Ok(report) => {
@@ -43,10 +46,26 @@ pub fn worker_main() -> ! {
 
 /// Nothing that the server had open comes along; 1 and 2 are /dev/null.
 fn close_others() {
+    if sandbox::off("descriptors") {
+        return;
+    }
     #[expect(unsafe_code, reason = "there is no safe wrapper for close_range")]
     // SAFETY: no descriptor from 3 on is used in this process: it has just begun.
     unsafe {
         libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0);
+    }
+}
+
+/// A stack that overflows ends the process by SIGSEGV. Rust's own handler would abort instead, which
+/// could not be told from memory that is used up. Panics print nothing: nobody reads it.
+fn die_quietly() {
+    std::panic::set_hook(Box::new(|_| {}));
+    for signal in [libc::SIGSEGV, libc::SIGBUS] {
+        #[expect(unsafe_code, reason = "resetting a signal has no safe wrapper")]
+        // SAFETY: the default action is no handler, so nothing is called.
+        unsafe {
+            libc::signal(signal, libc::SIG_DFL);
+        }
     }
 }
 
