@@ -1,6 +1,6 @@
 //! `GET /exec/{id}/events`: the durable journal as server-sent events.
 
-use crate::exec::id;
+use crate::exec::{id, unknown};
 use crate::problem::Problem;
 use crate::state::State;
 use axum::extract::{Path, Query, State as Extract};
@@ -42,7 +42,7 @@ pub(crate) async fn events(
         None => from.from.unwrap_or(0),
     };
     if state.engine().events(id, next).await?.is_none() {
-        return Err(Problem::not_found(format!("there is no execution {id}")));
+        return Err(unknown(id));
     }
     let follow = Follow { state, id, next, ready: VecDeque::new(), ended: false };
     let stream = axum::response::Sse::new(follow.stream());

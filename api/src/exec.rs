@@ -20,7 +20,7 @@ pub(crate) fn id(text: &str) -> Result<ExecutionId, Problem> {
     })
 }
 
-fn unknown(id: ExecutionId) -> Problem {
+pub(crate) fn unknown(id: ExecutionId) -> Problem {
     Problem::not_found(format!("there is no execution {id}")).hint("`GET /exec` lists them")
 }
 

@@ -135,7 +135,7 @@ impl From<CancelError> for Problem {
     fn from(error: CancelError) -> Self {
         let text = error.to_string();
         match error {
-            CancelError::Unknown(_) => Self::not_found(text),
+            CancelError::Unknown(_) => Self::not_found(text).hint("`GET /exec` lists them"),
             CancelError::Ended(..) => Self::new(StatusCode::CONFLICT, "already_ended", text)
                 .hint("what has ended cannot be cancelled"),
             CancelError::Store(error) => error.into(),

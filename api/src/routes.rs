@@ -7,14 +7,20 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State as Extract};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_LENGTH;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post};
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt};
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 /// Largest request body: an intent of 1 MiB, params of 4 MiB, and room for the rest.
 const MAX_BODY: usize = 6 * 1024 * 1024;
+
+/// How much of a larger body is taken and dropped, and for how long.
+const MOST_DROPPED: usize = 64 * 1024 * 1024;
+const DROP_TIME: Duration = Duration::from_secs(10);
 
 /// One endpoint.
 pub(crate) struct Route {
@@ -95,6 +101,13 @@ async fn guard(Extract(state): Extract<State>, request: Request, next: Next) -> 
     {
         return problem.into_response();
     }
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    if announced
+        .and_then(|length| length.parse().ok())
+        .is_some_and(|length: u64| length > MAX_BODY as u64)
+    {
+        return refuse_large(request.into_body()).await;
+    }
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => as_problem(response).await,
         Err(_) => Problem::new(
@@ -105,6 +118,29 @@ async fn guard(Extract(state): Extract<State>, request: Request, next: Next) -> 
         .hint("please report it with the request that shows it; the log has more")
         .into_response(),
     }
+}
+
+/// Many clients read the answer only when all is sent, and a connection that is closed while they
+/// send loses it. So what was announced is taken and dropped first, within bounds.
+async fn refuse_large(body: Body) -> Response {
+    let mut chunks = body.into_data_stream();
+    let mut taken = 0;
+    let drain = async {
+        while taken < MOST_DROPPED
+            && let Some(Ok(chunk)) = chunks.next().await
+        {
+            taken += chunk.len();
+        }
+    };
+    // Whether it came in time or not, the answer is the same.
+    let _ = tokio::time::timeout(DROP_TIME, drain).await;
+    too_large().into_response()
+}
+
+fn too_large() -> Problem {
+    let detail = format!("the body is larger than {MAX_BODY} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+        .hint("put large data into a file and pass its path")
 }
 
 /// The framework's own refusals come as plain text; all errors here are problem documents.
@@ -121,10 +157,7 @@ async fn as_problem(response: Response) -> Response {
         axum::body::to_bytes(Body::new(response.into_body()), 4096).await.unwrap_or_default();
     let detail = String::from_utf8_lossy(&body).into_owned();
     let problem = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(status, "too_large", format!("the body is larger than {MAX_BODY} bytes"))
-                .hint("put large data into a file and pass its path")
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         status => {
             Problem::new(status, "bad_request", detail).hint("see `/docs` for what is taken here")
         }
