@@ -2,7 +2,7 @@
 
 use crate::figures::median;
 use crate::intents::pure_steps;
-use jalm_isolates::{Isolates, Strength};
+use jalm_isolates::Isolates;
 use jalm_kernel::ids::ExecutionId;
 use jalm_kernel::ports::Store;
 use jalm_layers::Layers;
@@ -125,12 +125,7 @@ fn runtime() -> tokio::runtime::Runtime {
 
 /// Layers whose isolates nobody uses: the steps here are pure.
 fn layers(folder: &Path, store: &Arc<dyn Store>) -> Arc<Layers> {
-    let isolates = Isolates::new(jalm_isolates::Options {
-        worker_exe: "/nonexistent".into(),
-        minimum: Strength::B,
-        maximum: Strength::A,
-        max_children: 1,
-    });
+    let isolates = Isolates::new(jalm_isolates::Options::new("/nonexistent".into()));
     Layers::new(jalm_layers::Options {
         data: folder.to_owned(),
         files: folder.join("files"),

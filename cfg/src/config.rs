@@ -25,6 +25,8 @@ pub struct Config {
     pub max_scripts: Option<usize>,
     /// `A`, `B` or `C`.
     pub isolation_minimum: String,
+    pub python: PathBuf,
+    pub python_ahead: usize,
     pub shutdown_grace: Duration,
     /// Where each value came from, by path.
     pub origins: BTreeMap<String, Origin>,
@@ -108,6 +110,8 @@ impl Config {
             max_calls: tree.count("limits.max_calls").unwrap_or(1024),
             max_scripts: tree.count("limits.max_scripts"),
             isolation_minimum: tree.text("isolation.minimum").unwrap_or_default(),
+            python: tree.text("isolation.python").map_or_else(|| "python3".into(), PathBuf::from),
+            python_ahead: tree.count("isolation.python_ahead").unwrap_or(2),
             shutdown_grace: grace,
             origins: tree.origins(),
             shown: tree.shown(),

@@ -22,6 +22,8 @@ pub enum Kind {
     Flag,
     /// A whole number from 1.
     Count,
+    /// A whole number from 0.
+    Number,
     /// Text such as `30s`, or a number of seconds.
     Duration,
     /// A list of texts.
@@ -39,6 +41,7 @@ impl Kind {
             Self::Text => "text".to_owned(),
             Self::Flag => "true or false".to_owned(),
             Self::Count => "a whole number from 1".to_owned(),
+            Self::Number => "a whole number from 0".to_owned(),
             Self::Duration => "a duration such as 30s, 500ms or 2m".to_owned(),
             Self::Texts => "a list of texts".to_owned(),
             Self::Names => "a map of names to texts".to_owned(),
@@ -128,6 +131,18 @@ pub const KEYS: &[Key] = &[
         Kind::Choice(&["A", "B", "C"]),
         "\"B\"",
         "Weakest sandbox in which scripts may run",
+    ),
+    key(
+        "isolation.python",
+        Kind::Text,
+        "\"python3\"",
+        "Python interpreter for scripts, by name or path",
+    ),
+    key(
+        "isolation.python_ahead",
+        Kind::Number,
+        "2",
+        "Python processes kept ready for the next script, once there was a first one",
     ),
     key(
         "shutdown.grace",

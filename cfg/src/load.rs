@@ -187,7 +187,7 @@ fn read_text(
             let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
             Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
         }
-        Kind::Flag | Kind::Count | Kind::Texts | Kind::Names => {
+        Kind::Flag | Kind::Count | Kind::Number | Kind::Texts | Kind::Names => {
             serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
         }
     };
@@ -205,6 +205,7 @@ fn check(
         Kind::Text => value.is_string(),
         Kind::Flag => value.is_boolean(),
         Kind::Count => value.as_u64().is_some_and(|count| count > 0),
+        Kind::Number => value.is_u64(),
         Kind::Duration => duration(&value).is_some(),
         Kind::Texts => value.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
         Kind::Names => value.as_object().is_some_and(|map| map.values().all(Value::is_string)),

@@ -46,13 +46,14 @@ pub(crate) fn open_store(config: &Config) -> Result<Arc<dyn Store>, Error> {
 pub(crate) fn isolates(config: &Config) -> Result<Isolates, Error> {
     let worker_exe = std::env::current_exe()
         .map_err(|error| Error::failed(format!("cannot find my own executable: {error}")))?;
-    let processors = std::thread::available_parallelism().map_or(2, usize::from);
-    Ok(Isolates::new(jalm_isolates::Options {
-        worker_exe,
-        minimum: minimum(config),
-        maximum: Strength::A,
-        max_children: config.max_scripts.unwrap_or(2 * processors),
-    }))
+    let mut options = jalm_isolates::Options::new(worker_exe);
+    options.minimum = minimum(config);
+    options.python.clone_from(&config.python);
+    options.python_ahead = config.python_ahead;
+    if let Some(most) = config.max_scripts {
+        options.max_children = most;
+    }
+    Ok(Isolates::new(options))
 }
 
 /// The weakest sandbox that the settings accept.

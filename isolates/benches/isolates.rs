@@ -35,7 +35,8 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     for maximum in [Strength::A, Strength::C] {
         let worker_exe = env!("CARGO_BIN_EXE_isolate-worker").into();
-        let options = Options { worker_exe, minimum: Strength::C, maximum, max_children: 4 };
+        let options =
+            Options { minimum: Strength::C, maximum, max_children: 4, ..Options::new(worker_exe) };
         let isolates = Isolates::new(options);
         let strength = runtime.block_on(isolates.report()).strength;
         for kind in ["javascript", "jq", "template"] {

@@ -22,6 +22,24 @@ pub struct Options {
     pub maximum: Strength,
     /// Scripts that run at once; the others wait in line.
     pub max_children: usize,
+    /// The Python interpreter, by name or path.
+    pub python: PathBuf,
+    /// Python processes that are kept ready for the next script, once there was a first one.
+    pub python_ahead: usize,
+}
+
+impl Options {
+    /// The usual settings, with this executable as the worker.
+    pub fn new(worker_exe: PathBuf) -> Self {
+        Self {
+            worker_exe,
+            minimum: Strength::B,
+            maximum: Strength::A,
+            max_children: 2 * std::thread::available_parallelism().map_or(2, usize::from),
+            python: PathBuf::from("python3"),
+            python_ahead: 2,
+        }
+    }
 }
 
 /// How strong a sandbox is (DESIGN §6). Ordered from weak to strong.
@@ -63,6 +81,13 @@ pub enum Program {
     /// defines `main`, whose parameters are filled from the variables by name; or one that prints
     /// its result.
     JavaScript {
+        /// The script as its author wrote it.
+        source: String,
+        /// Local names and their values.
+        variables: Map<String, Value>,
+    },
+    /// As `JavaScript`, in the words of Python.
+    Python {
         /// The script as its author wrote it.
         source: String,
         /// Local names and their values.
@@ -202,6 +227,14 @@ pub enum Refused {
         /// What is missing.
         reasons: String,
     },
+    /// The host has no interpreter of the language.
+    #[error("there is nothing here that runs {language}: {why}")]
+    NoInterpreter {
+        /// The language.
+        language: &'static str,
+        /// What was looked for, and where.
+        why: String,
+    },
     /// The worker does not start, or went away.
     #[error("the sandbox cannot be used: {why}")]
     Unavailable {
@@ -216,6 +249,9 @@ impl Refused {
         match self {
             Self::BelowMinimum { .. } => {
                 "`jalm doctor` says what the host lacks; or lower `isolation.minimum` in the settings"
+            }
+            Self::NoInterpreter { .. } => {
+                "install it, or name it in the settings (`isolation.python`); `jalm doctor` says what is found"
             }
             Self::Unavailable { .. } => "try again; if it stays so, `jalm doctor` says more",
         }

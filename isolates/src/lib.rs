@@ -14,6 +14,7 @@
 mod api;
 mod engines;
 mod host;
+mod native;
 mod sandbox;
 mod wire;
 mod worker;

@@ -30,7 +30,8 @@ fn serve(arguments: &[String]) {
     let Ok(runtime) = runtime else { std::process::exit(1) };
     runtime.block_on(async move {
         let worker_exe = std::env::current_exe().unwrap_or_default();
-        let options = Options { worker_exe, minimum: Strength::C, maximum, max_children: 2 };
+        let options =
+            Options { minimum: Strength::C, maximum, max_children: 2, ..Options::new(worker_exe) };
         let isolates = Isolates::new(options);
         let job = || Job {
             program: Program::JavaScript {

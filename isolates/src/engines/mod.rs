@@ -37,6 +37,10 @@ pub(crate) fn run(program: Program, bounds: &Bounds) -> Outcome {
         Program::Template { source, includes, data, autoescape } => {
             quiet(template::run(&source, includes, &data, autoescape, bounds))
         }
+        // The server gives it to an interpreter of its own (`native`), never to this process.
+        Program::Python { .. } => {
+            quiet(Err(ScriptError::new("script_crashed", "Python does not run in this isolate")))
+        }
         #[cfg(feature = "testkit")]
         Program::Probe { attempts } => quiet(Ok(probe::run(&attempts))),
     }

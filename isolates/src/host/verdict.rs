@@ -14,7 +14,7 @@ pub(super) fn read_answer(bytes: &[u8]) -> Option<Outcome> {
 }
 
 /// Puts together what is known of a run. `too_large`: the answer was cut off.
-pub(super) fn of(
+pub(crate) fn of(
     answer: Option<Outcome>,
     ended: Option<Ended>,
     too_large: bool,

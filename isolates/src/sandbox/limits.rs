@@ -1,6 +1,8 @@
 //! Resource limits and the switches of `prctl`.
 
 use super::Missing;
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, Signal, set_dumpable_behavior,
     set_parent_process_death_signal, setrlimit,
@@ -63,18 +65,29 @@ pub(crate) fn virtual_memory() -> u64 {
     pages.unwrap_or(0) * rustix::param::page_size() as u64
 }
 
+/// The figures of this process' memory, open for whatever it becomes. None without /proc.
+pub(super) fn memory_figures() -> Option<OwnedFd> {
+    let flags = OFlags::RDONLY;
+    rustix::fs::open("/proc/self/statm", flags, Mode::empty()).ok()
+}
+
 /// The limits of one job, on top of the worker's.
 ///
 /// `before` is the address space that the child inherits: its limit counts all of it, mapped code
-/// and the allocator's reserve included.
-pub(crate) fn child_limits(memory: u64, wall: Duration, before: u64) -> Result<(), Missing> {
-    const SLACK: u64 = 64 * 1024 * 1024;
+/// and the allocator's reserve included. The result stands in memory once more as an answer.
+pub(crate) fn child_limits(
+    memory: u64,
+    output: u64,
+    wall: Duration,
+    before: u64,
+) -> Result<(), Missing> {
+    const SLACK: u64 = 32 * 1024 * 1024;
     // Forking forgets it.
     die_with_parent()?;
     if super::off("limits") {
         return Ok(());
     }
-    set(Resource::As, before.saturating_add(memory).saturating_add(SLACK))?;
+    set(Resource::As, before.saturating_add(memory).saturating_add(output).saturating_add(SLACK))?;
     // Up to a second more than the wall clock allows: this only matters if the watchdog fails.
     // The signal of the soft limit says why the script ended; the hard limit is SIGKILL.
     let seconds = wall.as_secs().saturating_add(1);

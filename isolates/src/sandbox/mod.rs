@@ -3,14 +3,16 @@
 mod landlock;
 mod limits;
 mod namespaces;
+mod root;
 mod seccomp;
 mod switches;
 
 pub(crate) use limits::{child_limits, virtual_memory};
-pub(crate) use seccomp::Profile;
-pub(crate) use switches::off;
+pub(crate) use seccomp::{Profile, bytes as filter};
+pub(crate) use switches::{LAYERS, off};
 
 use crate::api::{Layer, Report, Strength};
+use rustix::fd::OwnedFd;
 
 /// Why a layer cannot be had.
 pub(crate) struct Missing {
@@ -19,7 +21,7 @@ pub(crate) struct Missing {
 }
 
 impl Missing {
-    fn new(layer: &'static str, why: impl std::fmt::Display) -> Self {
+    pub(crate) fn new(layer: &'static str, why: impl std::fmt::Display) -> Self {
         Self { layer, why: why.to_string() }
     }
 }
@@ -30,7 +32,7 @@ impl Missing {
 pub(crate) fn enter(strength: Strength) -> Result<Report, Missing> {
     limits::no_privileges()?;
     if strength >= Strength::A && !off("namespaces") {
-        namespaces::enter()?;
+        namespaces::enter(root::empty)?;
     }
     if !off("capabilities") {
         limits::drop_capabilities()?;
@@ -49,6 +51,27 @@ pub(crate) fn enter(strength: Strength) -> Result<Report, Missing> {
         seccomp::enter(Profile::Worker)?;
     }
     Ok(report(strength))
+}
+
+/// Builds the part of a sandbox that an interpreter and its children share: namespaces and a root
+/// with these folders for `Strength::A`, nothing but a lack of privileges below. The children add
+/// the rest, each for itself. As with [`enter`], the process ends after a failure. Gives the
+/// figures of the process' memory, as an open file.
+pub(crate) fn enter_native(
+    strength: Strength,
+    folders: &[std::path::PathBuf],
+) -> Result<Option<OwnedFd>, Missing> {
+    limits::no_privileges()?;
+    if strength < Strength::A || off("namespaces") {
+        return Ok(limits::memory_figures());
+    }
+    let mut figures = None;
+    namespaces::enter(|| {
+        // The new root has no /proc.
+        figures = limits::memory_figures();
+        root::with(folders)
+    })?;
+    Ok(figures)
 }
 
 /// Locks a child in for good: no forking, no sockets, no new files.

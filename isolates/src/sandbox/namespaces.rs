@@ -5,15 +5,14 @@
 //! the namespace is another one than before.
 
 use super::{Missing, limits};
-use rustix::fs::CWD;
-use rustix::mount::{
-    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount,
-};
-use rustix::process::{WaitOptions, pivot_root, waitpid};
+use rustix::mount::{MountPropagationFlags, mount_change};
+use rustix::process::{WaitOptions, waitpid};
 
 const LAYER: &str = "namespaces";
 
-pub(super) fn enter() -> Result<(), Missing> {
+/// Goes on as the first process of new namespaces, with the root that `root` builds: any folder
+/// will do as its place, since all mounts are this namespace's own.
+pub(super) fn enter(root: impl FnOnce() -> Result<(), Missing>) -> Result<(), Missing> {
     let failed =
         |what: &'static str| move |error| Missing::new(LAYER, format_args!("{what}: {error}"));
     let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
@@ -29,22 +28,7 @@ pub(super) fn enter() -> Result<(), Missing> {
     become_first_process()?;
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .map_err(failed("making mounts private"))?;
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    // Any folder will do as the place of the new root: it is this namespace's own.
-    mount("jalm", "/tmp", "tmpfs", flags, Some(c"size=0,nr_inodes=1,mode=555"))
-        .map_err(failed("mounting an empty root"))?;
-    rustix::process::chdir("/tmp").map_err(failed("entering the empty root"))?;
-    // The old root ends up stacked on the new one and is taken off at once.
-    pivot_root(".", ".").map_err(failed("changing the root"))?;
-    unmount(".", UnmountFlags::DETACH).map_err(failed("leaving the old root"))?;
-    rustix::process::chdir("/").map_err(failed("entering the new root"))?;
-    rustix::mount::mount_remount("/", flags | MountFlags::RDONLY, "")
-        .map_err(failed("making the root read-only"))?;
-    if rustix::fs::openat(CWD, "/etc", rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).is_ok()
-    {
-        return Err(Missing::new(LAYER, "the host's files are still there"));
-    }
-    Ok(())
+    root()
 }
 
 fn mount_namespace() -> Result<std::path::PathBuf, Missing> {

@@ -31,7 +31,7 @@ pub(super) fn run(socket: OwnedFd, task: &Task) -> ! {
     if !sandbox::off("descriptors") {
         keep_only(&socket);
     }
-    let locked = sandbox::child_limits(task.memory, task.wall, task.memory_before)
+    let locked = sandbox::child_limits(task.memory, task.output, task.wall, task.memory_before)
         // A worker that ended before this child was bound to its end leaves an orphan.
         .is_ok_and(|()| getppid() == Some(task.worker))
         && sandbox::enter_child().is_ok();

@@ -4,8 +4,10 @@ mod child;
 mod watch;
 
 pub(crate) use child::memory_used;
+pub(crate) use watch::tell;
 
 use crate::api::Strength;
+use crate::native;
 use crate::sandbox;
 use crate::wire::Notice;
 use rustix::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -27,6 +29,10 @@ pub fn worker_main() -> ! {
     // SAFETY: descriptor 0 is open (the server gave it) and this process never uses std's stdin.
     let control = unsafe { OwnedFd::from_raw_fd(0) };
     close_others();
+    let settings = std::env::args().nth(4);
+    if let (Some(native::PYTHON), Some(settings)) = (std::env::args().nth(3).as_deref(), settings) {
+        native::become_zygote(control, wanted, &settings);
+    }
     die_quietly();
     let memory = sandbox::virtual_memory();
     match sandbox::enter(wanted) {

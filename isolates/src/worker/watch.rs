@@ -26,7 +26,7 @@ struct Child {
 }
 
 /// Sends a notice to the server.
-pub(super) fn tell(control: Control<'_>, notice: &Notice) -> Result<(), Errno> {
+pub(crate) fn tell(control: Control<'_>, notice: &Notice) -> Result<(), Errno> {
     let mut bytes = serde_json::to_vec(notice).unwrap_or_default();
     bytes.truncate(MAX_NOTICE);
     send(control, &bytes, SendFlags::NOSIGNAL).map(drop)

@@ -48,10 +48,10 @@ impl World {
         let exe = folder.path().join(name);
         std::os::unix::fs::symlink(worker_exe(), &exe).unwrap();
         let isolates = Isolates::new(Options {
-            worker_exe: exe.clone(),
             minimum: Strength::C,
             maximum,
             max_children,
+            ..Options::new(exe.clone())
         });
         Self { isolates, exe, _folder: folder }
     }

@@ -139,6 +139,11 @@ async fn without_limits_a_script_can_take_what_it_wants() {
         expect(Strength::C, &["seccomp"], "clone", libc::EAGAIN).await;
     }
     expect(Strength::C, &["seccomp", "limits"], "clone", 0).await;
+    // A second more than the wall clock allows, so that the watchdog comes first.
+    let limits = see(Strength::C, &["seccomp"], "read:/proc/self/limits").await.unwrap();
+    let cpu = limits.as_str().unwrap().lines().find(|line| line.starts_with("Max cpu")).unwrap();
+    let words: Vec<&str> = cpu.split_whitespace().collect();
+    assert_eq!(words, ["Max", "cpu", "time", "61", "62", "seconds"]);
 }
 
 #[tokio::test]

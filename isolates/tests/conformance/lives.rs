@@ -170,10 +170,10 @@ at_each_strength! {
 #[tokio::test]
 async fn a_sandbox_below_the_minimum_is_refused() {
     let options = Options {
-        worker_exe: worker_exe().to_owned(),
         minimum: Strength::B,
         maximum: Strength::C,
         max_children: 1,
+        ..Options::new(worker_exe().to_owned())
     };
     let isolates = Isolates::new(options);
     let refused =
@@ -187,10 +187,10 @@ async fn a_sandbox_below_the_minimum_is_refused() {
 async fn a_worker_that_cannot_be_started_is_said() {
     for exe in ["/no/such/worker", "/bin/true", "/bin/cat"] {
         let options = Options {
-            worker_exe: exe.into(),
             minimum: Strength::C,
             maximum: Strength::A,
             max_children: 1,
+            ..Options::new(exe.into())
         };
         let isolates = Isolates::new(options);
         assert_eq!(isolates.report().await.strength, None);

@@ -111,10 +111,5 @@ impl World {
 
 /// Isolates that no test of this crate starts: what runs in them is tested where they are built.
 fn isolates() -> jalm_isolates::Isolates {
-    jalm_isolates::Isolates::new(jalm_isolates::Options {
-        worker_exe: PathBuf::from("/nonexistent"),
-        minimum: jalm_isolates::Strength::B,
-        maximum: jalm_isolates::Strength::A,
-        max_children: 1,
-    })
+    jalm_isolates::Isolates::new(jalm_isolates::Options::new(PathBuf::from("/nonexistent")))
 }

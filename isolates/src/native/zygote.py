@@ -1,0 +1,408 @@
+# The Python zygote: imports the usual modules once, then forks children that lock themselves in
+# before any script arrives. Each child runs one script and ends.
+#
+# Started by the worker inside the sandbox as `python3 -I -S -B -c <this> <settings as JSON>`.
+# fd 0 is the control socket: each byte received asks for one more child. For each child one
+# message `C` goes back, with its pid, the server's end of the child's socket and its pidfd; and one
+# message `D` when it has ended, with its pid, wait status and memory.
+#
+# A child speaks on its own socket: one byte `R` when it is locked in; then it reads the length of
+# the job (8 bytes) and the job (JSON), and writes frames: kind (1 byte), length (4 bytes), data.
+# Kinds: `o` and `e` are printed text, `r` is the end: {"ok": …} or {"error": {…}}, and memory.
+import sys
+
+SETTINGS = __import__("json").loads(sys.argv[1])
+sys.path[:] = SETTINGS["path"]
+
+import ast, array, asyncio, base64, bisect, builtins, collections, collections.abc, contextlib
+import copy, csv, ctypes, dataclasses, datetime, decimal, difflib, enum, fractions, functools, gc
+import hashlib, heapq, hmac, html, io, inspect, itertools, json, keyword, linecache, locale, math
+import operator, os, pathlib, pprint, random, re, resource, secrets, select, signal, socket
+import statistics, string, struct, textwrap, threading, time, traceback, types, typing
+import unicodedata, urllib.parse, uuid, warnings, zlib, zoneinfo
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+SCRIPT = "script"
+MAX_PRINTED = SETTINGS["max_printed"]
+OFF = SETTINGS["off"]  # layers that the conformance suite wants to see missing
+SLACK = 32 << 20
+SYS_SECCOMP = {"x86_64": 317, "aarch64": 277}[os.uname().machine]
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_CAPBSET_DROP = 1, 4, 38, 24
+CLONE_NEWNS, CLONE_NEWIPC = 0x00020000, 0x08000000
+MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
+
+
+class SockFprog(ctypes.Structure):
+    _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+
+
+FILTER_BYTES = bytes.fromhex(SETTINGS["seccomp"])
+FILTER = ctypes.create_string_buffer(FILTER_BYTES, len(FILTER_BYTES))
+PROGRAM = SockFprog(len(FILTER_BYTES) // 8, ctypes.addressof(FILTER))
+
+
+def must(result, what):
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def own_folder():
+    """A private /tmp, bounded in bytes and files; it is gone with the child."""
+    must(LIBC.unshare(CLONE_NEWNS | CLONE_NEWIPC), "unshare")
+    options = f"size={SETTINGS['tmp_bytes']},nr_inodes={SETTINGS['tmp_files']},mode=700"
+    flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
+    must(LIBC.mount(b"script", b"/tmp", b"tmpfs", ctypes.c_ulong(flags), options.encode()), "mount")
+    os.chdir("/tmp")
+
+
+def drop_capabilities():
+    for capability in range(64):
+        LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    header = struct.pack("Ii", 0x20080522, 0)
+    must(LIBC.capset(header, bytes(24)), "capset")
+
+
+def landlock():
+    read = 0x1 << 2 | 0x1 << 3  # READ_FILE, READ_DIR
+    every = (1 << SETTINGS["landlock_fs_bits"]) - 1
+    attributes = struct.pack("QQQ", every, 0b11, 0b11)
+    ruleset = must(LIBC.syscall(444, attributes, len(attributes), 0), "landlock")
+    rules = [(path, read) for path in SETTINGS["readable"]]
+    if SETTINGS["own_folder"]:
+        # Everything but devices, sockets, pipes, links to elsewhere and running what is there.
+        rules.append(("/tmp", every & ~(1 << 0 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 15)))
+    for path, access in rules:
+        try:
+            fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        if not os.path.isdir(path):
+            access &= 1 << 1 | 1 << 2 | 1 << 14
+        must(LIBC.syscall(445, ruleset, 1, struct.pack("=Qi", access, fd), 0), f"rule for {path}")
+        os.close(fd)
+    must(LIBC.syscall(446, ruleset, 0), "landlock_restrict_self")
+    os.close(ruleset)
+
+
+def lock_in():
+    must(LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "pdeathsig")
+    if os.getppid() != ZYGOTE:
+        os._exit(5)
+    must(LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+    if SETTINGS["own_folder"]:
+        own_folder()
+    if "capabilities" not in OFF:
+        drop_capabilities()
+    # Changing capabilities makes a process dumpable or not by the system's own rules.
+    must(LIBC.prctl(PR_SET_DUMPABLE, int("dumpable" in OFF), 0, 0, 0), "dumpable")
+    if "limits" not in OFF:
+        for what, limit in SETTINGS["rlimits"]:
+            resource.setrlimit(what, (limit, limit))
+    if "landlock" not in OFF:
+        landlock()
+    if "seccomp" not in OFF:
+        must(LIBC.syscall(SYS_SECCOMP, 1, 0, ctypes.byref(PROGRAM)), "seccomp")
+
+
+class Channel:
+    """The child's own socket."""
+
+    def __init__(self, sock):
+        self.fd = sock.fileno()
+        self.left = MAX_PRINTED
+
+    def read(self, count):
+        parts = []
+        while count > 0:
+            part = os.read(self.fd, min(count, 1 << 20))
+            if not part:
+                os._exit(4)
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
+    def write(self, data):
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self.fd, view):]
+
+    def frame(self, kind, data):
+        self.write(kind + len(data).to_bytes(4, "little") + data)
+
+
+class Printed(io.TextIOBase):
+    """What a script prints goes out at once, as far as it is wanted."""
+
+    encoding = "utf-8"
+
+    def __init__(self, channel, kind, keep):
+        self.channel, self.kind, self.keep = channel, kind, keep
+
+    def writable(self):
+        return True
+
+    def isatty(self):
+        return False
+
+    def write(self, text):
+        data = text.encode("utf-8", "replace")
+        wanted = data[:max(self.channel.left, 0)]
+        self.channel.left -= len(data)
+        if wanted:
+            self.channel.frame(self.kind, wanted)
+            if self.keep is not None:
+                self.keep.append(wanted)
+        return len(text)
+
+
+def plain(value):
+    """What JSON does not know, as what people expect of it."""
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, (decimal.Decimal, fractions.Fraction, uuid.UUID, pathlib.PurePath)):
+        return str(value)
+    if isinstance(value, enum.Enum):
+        return value.value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, (set, frozenset, collections.deque)):
+        return list(value)
+    if isinstance(value, collections.abc.Mapping):
+        return dict(value)
+    if isinstance(value, (types.GeneratorType, map, filter, zip, range, collections.abc.ValuesView,
+                          collections.abc.KeysView, collections.abc.ItemsView)):
+        return list(value)
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        raise TypeError("the result holds bytes, which is no JSON; use base64.b64encode(…).decode()")
+    raise TypeError(f"the result holds a {type(value).__name__}, which is no JSON")
+
+
+class Wrong(Exception):
+    """A script that cannot be run as it is."""
+
+    def __init__(self, message, hint):
+        super().__init__(message)
+        self.hint = hint
+
+
+def returns_itself(tree):
+    """Whether a statement outside of any function returns or awaits."""
+    todo, found = list(tree.body), [False, False]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            continue
+        found[0] |= isinstance(node, ast.Return)
+        found[1] |= isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith))
+        todo.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def run(source, variables, kept):
+    """The script's result: what it returns, else what its `main` gives, else what it printed."""
+    for name in variables:
+        if not name.isidentifier() or keyword.iskeyword(name):
+            raise Wrong(f"`{name}` cannot be the name of a variable",
+                        "use letters, digits and `_`, not starting with a digit, and no keyword")
+    tree = ast.parse(source, SCRIPT)
+    returns, awaits = returns_itself(tree)
+    scope = {"__name__": "__main__", "__builtins__": builtins}
+    if returns or awaits:
+        arguments = ast.arguments([], [ast.arg(name) for name in variables], None, [], [], None, [])
+        kind = ast.AsyncFunctionDef if awaits else ast.FunctionDef
+        function = kind("<script>", arguments, tree.body, [], None)
+        for field, value in (("lineno", 1), ("col_offset", 0), ("type_params", [])):
+            setattr(function, field, value)
+        ast.fix_missing_locations(function)
+        exec(compile(ast.Module([function], []), SCRIPT, "exec"), scope)
+        result = scope.pop("<script>")(*variables.values())
+    else:
+        scope.update(variables)
+        exec(compile(tree, SCRIPT, "exec"), scope)
+        main = scope.get("main")
+        if not callable(main):
+            return from_print(kept)
+        result = main(**by_name(main, variables))
+    if inspect.iscoroutine(result):
+        result = asyncio.run(result)
+    return from_print(kept) if result is None and not returns else result
+
+
+def by_name(main, variables):
+    """The variables that `main` has parameters for."""
+    parameters = inspect.signature(main).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return variables
+    for parameter in parameters:
+        if parameter.name not in variables and parameter.default is parameter.empty \
+                and parameter.kind is not parameter.VAR_POSITIONAL:
+            raise Wrong(f"`main` wants `{parameter.name}`, which is not among the variables",
+                        f"add `{parameter.name}` to `variables`, or give the parameter a default")
+    return {p.name: variables[p.name] for p in parameters if p.name in variables}
+
+
+def from_print(kept):
+    text = b"".join(kept).decode("utf-8", "replace").rstrip("\n")
+    if not text:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def explain(error):
+    """What went wrong, with the line in the author's source."""
+    if isinstance(error, Wrong):
+        return {"code": "script_error", "message": str(error), "hint": error.hint}
+    if isinstance(error, MemoryError):
+        return {"code": "script_memory", "message": "the script needs more memory than it may have",
+                "hint": "work on less data at once, or raise the step's `memory`"}
+    if isinstance(error, SyntaxError) and error.filename == SCRIPT:
+        return {"code": "script_syntax", "message": f"{type(error).__name__}: {error.msg}",
+                "line": error.lineno, "column": error.offset}
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == SCRIPT]
+    told = {"code": "script_error", "message": f"{type(error).__name__}: {error}".rstrip(": ")}
+    if isinstance(error, ModuleNotFoundError):
+        told["hint"] = ("scripts have the standard library; packages must be listed in the "
+                        "script's `# /// script` block")
+    if frames:
+        last = frames[-1]
+        told["line"] = last.lineno
+        told["column"] = None if last.colno is None else last.colno + 1
+        told["traceback"] = "\n".join(
+            f"at {f.name} ({SCRIPT}:{f.lineno}): {f.line}" for f in reversed(frames[-10:]))
+    return told
+
+
+def child(sock):
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    devnull = os.open("/dev/null", os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(devnull, fd)
+    # The own socket becomes 3; nothing else stays open.
+    os.dup2(sock.fileno(), 3)
+    os.closerange(4, 1024)
+    sock = socket.socket(fileno=3)
+    channel = Channel(sock)
+    lock_in()
+    channel.write(b"R")
+    job = json.loads(channel.read(int.from_bytes(channel.read(8), "little")))
+    if "limits" not in OFF:
+        for what, limit in ((resource.RLIMIT_AS, BASE + job["memory"] + SLACK),
+                            (resource.RLIMIT_CPU, job["seconds"])):
+            resource.setrlimit(what, (limit, limit))
+    source, kept = job["source"], []
+    sys.stdout = sys.__stdout__ = Printed(channel, b"o", kept)
+    sys.stderr = sys.__stderr__ = Printed(channel, b"e", None)
+    sys.stdin = sys.__stdin__ = io.StringIO("")
+    sys.argv = [SCRIPT]
+    linecache.cache[SCRIPT] = (len(source), None, source.splitlines(True), SCRIPT)
+    gc.enable()
+    try:
+        result = run(source, job["variables"], kept)
+        answer = {"ok": result}
+        data = json.dumps(answer, default=plain, allow_nan=False, ensure_ascii=False)
+    except SystemExit as error:
+        if error.code in (None, 0):
+            data = json.dumps({"ok": from_print(kept)})
+        else:
+            told = {"code": "script_error", "message": f"the script exited with {error.code!r}",
+                    "hint": "return a value, or raise an error that says what is wrong"}
+            data = json.dumps({"error": told})
+    except BaseException as error:  # everything the script can raise is its own fault
+        try:
+            data = json.dumps({"error": explain(error)})
+        except BaseException:
+            data = '{"error": {"code": "script_error", "message": "the script failed"}}'
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    # Surrogates cannot be sent; they become question marks.
+    channel.frame(b"m", str(memory).encode())
+    channel.frame(b"r", data.encode("utf-8", "replace"))
+    os._exit(0)
+
+
+def spawn(control):
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            child(theirs)
+        except BaseException as error:
+            # Before `R` the server is told why there will be none.
+            with contextlib.suppress(BaseException):
+                os.write(3, b"X" + str(error).encode("utf-8", "replace")[:500])
+        os._exit(3)
+    theirs.close()
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError:
+        os.kill(pid, signal.SIGKILL)
+        ours.close()
+        return
+    socket.send_fds(control, [b"C" + pid.to_bytes(8, "little")], [ours.fileno(), pidfd])
+    ours.close()
+    os.close(pidfd)
+
+
+def reap(control):
+    """Tells of all children that have ended."""
+    while True:
+        try:
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        numbers = (pid, status, usage.ru_maxrss)
+        control.send(b"D" + b"".join(number.to_bytes(8, "little") for number in numbers))
+
+
+def serve():
+    control = socket.socket(fileno=0)
+    # A signal only wakes the loop up, so that a death is never told before its birth.
+    ended, wake = socket.socketpair()
+    ended.setblocking(False)
+    wake.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+    control.send(b"Z" + sys.version.split()[0].encode())
+    while True:
+        readable, _, _ = select.select([control, ended], [], [])
+        if ended in readable:
+            with contextlib.suppress(BlockingIOError):
+                ended.recv(4096)
+            reap(control)
+        if control in readable:
+            order = control.recv(64)
+            if not order:
+                os._exit(0)
+            for _ in order:
+                spawn(control)
+
+
+def address_space():
+    """Bytes of address space of this process; its children's limit counts them as well."""
+    if SETTINGS["statm"] is None:
+        return 256 << 20
+    pages = int(os.pread(SETTINGS["statm"], 256, 0).split()[0])
+    os.close(SETTINGS["statm"])
+    return pages * resource.getpagesize()
+
+
+ZYGOTE = os.getpid()
+BASE = address_space()
+try:
+    serve()
+except (BrokenPipeError, ConnectionError):
+    os._exit(0)  # the server has gone

@@ -1,0 +1,155 @@
+//! What a sandboxed process sees as its file system: nothing, or some of the host's folders.
+
+use super::Missing;
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::mount::{
+    MountFlags, UnmountFlags, mount, mount_bind_recursive, mount_remount, unmount,
+};
+use rustix::process::pivot_root;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+const LAYER: &str = "namespaces";
+
+/// Links at the root of systems that have merged their folders into /usr.
+const LINKS: [&str; 4] = ["/lib", "/lib64", "/bin", "/sbin"];
+
+fn failed(what: impl std::fmt::Display) -> impl FnOnce(rustix::io::Errno) -> Missing {
+    move |error| Missing::new(LAYER, format_args!("{what}: {error}"))
+}
+
+/// An empty root. The caller has shown that the mount namespace is its own.
+pub(super) fn empty() -> Result<(), Missing> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount("jalm", "/tmp", "tmpfs", flags, Some(c"size=0,nr_inodes=1,mode=555"))
+        .map_err(failed("mounting an empty root"))?;
+    enter(flags)?;
+    if rustix::fs::openat(CWD, "/etc", OFlags::PATH, Mode::empty()).is_ok() {
+        return Err(Missing::new(LAYER, "the host's files are still there"));
+    }
+    Ok(())
+}
+
+/// A root with these folders of the host, read-only, /dev/null, and an empty /tmp.
+pub(super) fn with(folders: &[PathBuf]) -> Result<(), Missing> {
+    // Opened before the new root covers /tmp, below which one of them may be.
+    let opened = folders
+        .iter()
+        .filter(|folder| !is_link(folder))
+        .map(|folder| Ok((folder.as_path(), open(folder)?)))
+        .collect::<Result<Vec<_>, Missing>>()?;
+    let links: Vec<(&str, PathBuf)> = LINKS
+        .into_iter()
+        .filter(|link| is_link(Path::new(link)))
+        .filter_map(|link| Some((link, std::fs::read_link(link).ok()?)))
+        .collect();
+    let null = open(Path::new("/dev/null"))?;
+
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    mount("jalm", "/tmp", "tmpfs", flags, Some(c"size=1m,nr_inodes=256,mode=755"))
+        .map_err(failed("mounting a root"))?;
+    for (folder, fd) in &opened {
+        let place = inside(folder);
+        make_folder(&place)?;
+        bind(fd, &place)?;
+        read_only(&place)?;
+    }
+    for (link, target) in links {
+        let made = symlink(&target, inside(Path::new(link)));
+        made.map_err(|error| Missing::new(LAYER, format_args!("linking {link}: {error}")))?;
+    }
+    make_folder(&inside(Path::new("/tmp")))?;
+    make_folder(&inside(Path::new("/dev")))?;
+    let place = inside(Path::new("/dev/null"));
+    let made = std::fs::write(&place, []);
+    made.map_err(|error| Missing::new(LAYER, format_args!("making /dev/null: {error}")))?;
+    bind(&null, &place)?;
+    enter(flags)?;
+    if rustix::fs::openat(CWD, "/etc", OFlags::PATH, Mode::empty()).is_ok() {
+        return Err(Missing::new(LAYER, "the host's files are still there"));
+    }
+    Ok(())
+}
+
+/// Makes what is mounted at /tmp the root, read-only, and leaves the old one.
+fn enter(flags: MountFlags) -> Result<(), Missing> {
+    rustix::process::chdir("/tmp").map_err(failed("entering the new root"))?;
+    // The old root ends up stacked on the new one and is taken off at once.
+    pivot_root(".", ".").map_err(failed("changing the root"))?;
+    unmount(".", UnmountFlags::DETACH).map_err(failed("leaving the old root"))?;
+    rustix::process::chdir("/").map_err(failed("standing at the new root"))?;
+    mount_remount("/", flags | MountFlags::RDONLY, "").map_err(failed("making the root read-only"))
+}
+
+fn is_link(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.file_type().is_symlink())
+}
+
+fn open(path: &Path) -> Result<OwnedFd, Missing> {
+    let fd = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .map_err(failed(format_args!("opening {}", path.display())))?;
+    let kind = rustix::fs::fstat(&fd).map(|found| FileType::from_raw_mode(found.st_mode));
+    match kind {
+        Ok(FileType::Directory | FileType::CharacterDevice) => Ok(fd),
+        Ok(_) | Err(_) => Err(Missing::new(LAYER, format_args!("{} is no folder", path.display()))),
+    }
+}
+
+/// The place of a path while the new root is still at /tmp.
+fn inside(path: &Path) -> PathBuf {
+    Path::new("/tmp").join(path.strip_prefix("/").unwrap_or(path))
+}
+
+fn make_folder(place: &Path) -> Result<(), Missing> {
+    std::fs::create_dir_all(place)
+        .map_err(|error| Missing::new(LAYER, format_args!("making {}: {error}", place.display())))
+}
+
+fn bind(fd: &OwnedFd, place: &Path) -> Result<(), Missing> {
+    let source = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
+    mount_bind_recursive(source, place).map_err(failed(format_args!("showing {}", place.display())))
+}
+
+/// Read-only with everything mounted below. Flags are only added, so that those which the host has
+/// set, and which may not be taken away here, stay.
+fn read_only(place: &Path) -> Result<(), Missing> {
+    #[repr(C)]
+    struct Attributes {
+        set: u64,
+        clear: u64,
+        propagation: u64,
+        user_namespace: u64,
+    }
+    const READ_ONLY: u64 = 0x1;
+    const NO_SUID: u64 = 0x2;
+    const NO_DEVICES: u64 = 0x4;
+    const RECURSIVE: libc::c_int = 0x8000;
+    let attributes = Attributes {
+        set: READ_ONLY | NO_SUID | NO_DEVICES,
+        clear: 0,
+        propagation: 0,
+        user_namespace: 0,
+    };
+    let shown = place.display().to_string();
+    let path = std::ffi::CString::new(shown.clone())
+        .map_err(|error| Missing::new(LAYER, format_args!("{shown}: {error}")))?;
+    #[expect(unsafe_code, reason = "mount_setattr has no safe wrapper")]
+    // SAFETY: the path is a C string and the attributes have the size that is told; both live
+    // until the call returns.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            RECURSIVE,
+            &raw const attributes,
+            size_of::<Attributes>(),
+        )
+    };
+    if result == 0 {
+        return Ok(());
+    }
+    let error = std::io::Error::last_os_error();
+    Err(Missing::new(LAYER, format_args!("making {shown} read-only: {error}")))
+}
