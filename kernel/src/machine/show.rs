@@ -59,9 +59,16 @@ impl Execution {
         parent: Option<&Arc<str>>,
         steps: &mut Vec<StepView>,
     ) {
+        // What never began because its group was left out, was left out as well.
+        let group = parent.and_then(|id| steps.iter().rev().find(|step| step.id == *id));
+        let left_out = group.map(|group| group.status).filter(|status| {
+            frame.is_none() && matches!(status, StepStatus::Skipped | StepStatus::Cancelled)
+        });
         for (slot, ix) in (0_u32..).zip(&self.plan.block(block).nodes) {
             let key = frame.map(|frame| SlotKey { frame, slot });
-            steps.push(self.show_step(*ix, key, parent));
+            let mut shown = self.show_step(*ix, key, parent);
+            shown.status = left_out.unwrap_or(shown.status);
+            steps.push(shown);
             if let Kind::Group { block, .. } = &self.plan.node(*ix).kind {
                 let inner = key.and_then(|key| self.slot(key)).and_then(Slot::group);
                 self.show_block(inner, *block, Some(&self.plan.node(*ix).id), steps);
