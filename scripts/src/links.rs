@@ -1,4 +1,4 @@
-//! `cargo xtask text`: every relative link of a Markdown file leads to a file or heading.
+//! `cargo xtask links`: every relative link of a Markdown file leads to a file or heading.
 
 use crate::finding::Finding;
 use crate::repo::Repo;
@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 pub(crate) fn run(repo: &Repo, arguments: &[String]) -> crate::Outcome {
     if !arguments.is_empty() {
-        return Err("`text` takes no arguments".to_owned());
+        return Err("`links` takes no arguments".to_owned());
     }
     let mut findings = Vec::new();
     let mut count = 0;

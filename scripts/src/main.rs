@@ -14,6 +14,7 @@ mod finding;
 mod r#gen;
 mod links;
 mod repo;
+mod samples;
 mod size;
 
 use finding::Finding;
@@ -48,9 +49,14 @@ const COMMANDS: &[Command] = &[
     },
     Command { name: "size", about: "Find Rust files that are too long", run: size::run },
     Command {
-        name: "text",
+        name: "links",
         about: "Find links in Markdown files that lead nowhere",
         run: links::run,
+    },
+    Command {
+        name: "samples",
+        about: "Find intents in Markdown files and examples that the runner would refuse",
+        run: samples::run,
     },
     Command {
         name: "errors",
@@ -106,7 +112,7 @@ mod tests {
     #[test]
     fn the_checkout_passes_its_own_quick_checks() {
         let repo = Repo::of_this_checkout();
-        for name in ["dag", "size", "text", "errors"] {
+        for name in ["dag", "size", "links", "samples", "errors"] {
             let command = COMMANDS.iter().find(|command| command.name == name).unwrap();
             let (_, findings) = (command.run)(&repo, &[]).unwrap();
             let errors: Vec<String> = findings

@@ -67,7 +67,7 @@ mod tests {
                 jalm_cfg::Kind::Text if key.path == "listen" => "127.0.0.1:1",
                 jalm_cfg::Kind::Text | jalm_cfg::Kind::Texts => "x",
                 jalm_cfg::Kind::Flag => "true",
-                jalm_cfg::Kind::Count => "7",
+                jalm_cfg::Kind::Count | jalm_cfg::Kind::Number => "7",
                 jalm_cfg::Kind::Duration => "7s",
                 jalm_cfg::Kind::Names => "{}",
                 jalm_cfg::Kind::Choice(words) => words[0],
