@@ -5,8 +5,9 @@ use crate::live::{Cell, Live};
 use futures_util::FutureExt;
 use jalm_kernel::failure::Failure;
 use jalm_kernel::machine::{CallId, Input};
-use jalm_kernel::ports::{Answer, Call, Future};
-use std::panic::AssertUnwindSafe;
+use jalm_kernel::ports::{Answer, Call, Future, Runner};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 type Outcome = Result<Answer, Failure>;
 
 impl Engine {
+    #[expect(clippy::similar_names, reason = "a call and its cell are what both are called")]
     /// Makes a call. The answer, if it is there at once: cheap atoms never cost a task.
     pub(crate) fn call(
         &self,
@@ -31,13 +33,14 @@ impl Engine {
             let work = async move {
                 let _permit = engine.0.permits.clone().acquire_owned().await;
                 let started = Instant::now();
-                let answer = tokio::time::timeout(limit, guarded(engine.0.runner.run(call))).await;
+                let work = guarded(&*engine.0.runner, call);
+                let answer = tokio::time::timeout(limit, work).await;
                 (answer.unwrap_or(Err(timed_out)), started)
             };
             self.spawn(live, cell, id, work);
             return None;
         };
-        let mut work = guarded(self.0.runner.run(call));
+        let mut work = guarded(&*self.0.runner, call);
         if let Poll::Ready(result) = work.poll_unpin(&mut Context::from_waker(Waker::noop())) {
             return Some(Input::Answered { call: id, result, us: micros(started) });
         }
@@ -86,18 +89,26 @@ impl Drop for Running {
     }
 }
 
-/// A panic in an atom ends the step, not the process.
-fn guarded(work: Future<'static, Outcome>) -> Future<'static, Outcome> {
-    Box::pin(AssertUnwindSafe(work).catch_unwind().map(|result| {
-        result.unwrap_or_else(|panic| {
-            let text = panic
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned())
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_else(|| "an atom panicked".to_owned());
-            Err(Failure::bug(text))
-        })
-    }))
+/// A panic in an atom ends the step, not the process; also one before its first `await`.
+fn guarded(runner: &dyn Runner, call: Call) -> Future<'static, Outcome> {
+    match catch_unwind(AssertUnwindSafe(|| runner.run(call))) {
+        Ok(work) => Box::pin(
+            AssertUnwindSafe(work)
+                .catch_unwind()
+                .map(|result| result.unwrap_or_else(|panic| Err(bug(&*panic)))),
+        ),
+        Err(panic) => Box::pin(std::future::ready(Err(bug(&*panic)))),
+    }
+}
+
+/// What a panic said.
+pub(crate) fn bug(panic: &(dyn Any + Send)) -> Failure {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("something panicked without a word");
+    Failure::bug(text)
 }
 
 fn timed_out(call: &Call) -> Failure {

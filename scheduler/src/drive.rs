@@ -2,9 +2,10 @@
 
 use crate::engine::{Engine, Mode, now};
 use crate::live::{Cell, Durable, Held, Live};
-use jalm_kernel::machine::{Action, Event, Input, Timer, encode};
+use jalm_kernel::machine::{Action, Decision, Event, Input, Timer, encode};
 use jalm_kernel::ports::{Append, StoreError};
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -18,13 +19,13 @@ const EVENTS_PER_DRIVE: usize = 1024;
 impl Engine {
     /// Brings `input` to an execution and does all that follows from it at once.
     pub(crate) fn drive(&self, live: &Arc<Live>, input: Input) {
-        if self.0.mode() == Mode::Stopped {
+        if self.0.mode() == Mode::Stopped || live.lost.get().is_some() {
             return;
         }
         let mut cell = live.lock();
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
-            let decision = cell.execution.handle(input, now());
+            let decision = decide(&mut cell, input);
             self.count(&decision.events);
             if decision.events.last().is_some_and(Event::is_end) {
                 let status = cell.execution.status().name();
@@ -71,6 +72,11 @@ impl Engine {
                 cell.gated.retain(|(_, held)| !matches!(held, Held::Call(held, _) if *held == id));
                 if let Some(call) = cell.calls.remove(&id) {
                     call.abort();
+                }
+                for timer in [Timer::Retry(id), Timer::Timeout(id)] {
+                    if let Some(key) = cell.timers.remove(&timer) {
+                        self.0.timers.remove(key);
+                    }
                 }
             }
             Action::Timer(at, timer @ Timer::Deadline) => {
@@ -152,6 +158,7 @@ impl Engine {
         }
     }
 
+    #[expect(clippy::similar_names, reason = "a call and its cell are what both are called")]
     /// Lets through what waited for a flush.
     fn open_gate(&self, live: &Arc<Live>) {
         if self.0.mode() == Mode::Stopped {
@@ -165,7 +172,7 @@ impl Engine {
             while cell.gated.front().is_some_and(|(needs, _)| *needs <= durable) {
                 match cell.gated.pop_front() {
                     Some((_, Held::Call(id, call))) => {
-                        inputs.extend(self.call(live, &mut cell, id, call))
+                        inputs.extend(self.call(live, &mut cell, id, call));
                     }
                     Some((_, Held::Continue)) => inputs.push(Input::Continue),
                     None => break,
@@ -184,11 +191,13 @@ impl Engine {
             tracing::error!(execution_id = %live.id, %error, "an execution cannot be recorded and stops");
         }
         self.0.table.remove(live);
-        let _ = live.lost.set(error);
-        // Wakes those who wait; they look at `lost` first.
-        live.durable.send_modify(|_| {});
-        let live = live.clone();
-        self.0.runtime.spawn(async move { live.abort_calls() });
+        live.give_up(error);
+        let (engine, live) = (self.clone(), live.clone());
+        self.0.runtime.spawn(async move {
+            live.abort_calls();
+            let timers = std::mem::take(&mut live.lock().timers);
+            timers.into_values().for_each(|key| engine.0.timers.remove(key));
+        });
     }
 
     fn count(&self, events: &[Event]) {
@@ -208,5 +217,24 @@ impl Engine {
             };
             counter.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+/// Lets the kernel decide. A panic there, or in what an atom says of its inputs, is a bug of ours;
+/// it ends this execution, not whatever task happens to drive it.
+fn decide(cell: &mut Cell, input: Input) -> Decision {
+    let Cell { execution, gated, calls, .. } = cell;
+    let panic = match catch_unwind(AssertUnwindSafe(|| execution.handle(input, now()))) {
+        Ok(decision) => return decision,
+        Err(panic) => panic,
+    };
+    gated.clear();
+    calls.drain().for_each(|(_, call)| call.abort());
+    let error = crate::calls::bug(&*panic);
+    let event = Event::Broken { at: now(), step: None, error };
+    // What the broken decision recorded is lost with it: the journal ends as it was before.
+    match catch_unwind(AssertUnwindSafe(|| execution.apply(&event))) {
+        Ok(Ok(())) => Decision { events: vec![event], ..Decision::default() },
+        Ok(Err(_)) | Err(_) => Decision::default(),
     }
 }

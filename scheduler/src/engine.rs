@@ -137,8 +137,14 @@ pub(crate) struct Inner {
     pub(crate) permits: Arc<Semaphore>,
     /// Held while a keyed submission looks for an earlier one, so that two cannot both find none.
     pub(crate) keys: tokio::sync::Mutex<()>,
+    /// Held while an execution is read and taken up, so that nobody takes up a state that has
+    /// passed meanwhile. By a byte of the id.
+    pub(crate) taking: [tokio::sync::Mutex<()>; TAKING],
     pub(crate) mode: AtomicU8,
 }
+
+/// Locks for taking up; more only make it rarer that two executions share one.
+pub(crate) const TAKING: usize = 64;
 
 /// How far a shutdown is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -182,6 +188,7 @@ impl Engine {
             timers: Arc::default(),
             counters: Counters::default(),
             keys: tokio::sync::Mutex::new(()),
+            taking: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
             mode: AtomicU8::new(Mode::Open as u8),
         });
         tokio::spawn(crate::timers::run(Arc::downgrade(&inner), inner.timers.clone()));
@@ -241,6 +248,7 @@ impl Engine {
         self.0.set_mode(Mode::Stopped);
         self.0.table.for_each(|live| live.abort_calls());
         self.0.store.close().await;
+        self.0.table.for_each(|live| live.give_up(StoreError::Closed));
     }
 }
 

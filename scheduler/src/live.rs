@@ -4,6 +4,7 @@ use crate::timers::TimerKey;
 use jalm_kernel::ids::ExecutionId;
 use jalm_kernel::machine::{CallId, Event, Execution, Timer};
 use jalm_kernel::ports::{Birth, Call, StoreError};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -47,6 +48,7 @@ pub(crate) struct Cell {
 }
 
 /// Something that waits for its gate.
+#[expect(clippy::large_enum_variant, reason = "nearly all are calls")]
 pub(crate) enum Held {
     Call(CallId, Call),
     /// The execution ran too far ahead of the disk.
@@ -88,6 +90,13 @@ impl Live {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Cell> {
         self.cell.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing more becomes durable here: tells those who wait.
+    pub(crate) fn give_up(&self, error: StoreError) {
+        // The first reason stays.
+        let _ = self.lost.set(error);
+        self.durable.send_modify(|_| {});
     }
 
     pub(crate) fn abort_calls(&self) {
@@ -161,7 +170,12 @@ impl Table {
             self.count.fetch_sub(1, Ordering::Relaxed);
         }
         if let Some(key) = &live.key {
-            self.keys().remove(key);
+            // It may be a later one's by now, if this one was never stored.
+            if let Entry::Occupied(entry) = self.keys().entry(key.clone())
+                && *entry.get() == live.id
+            {
+                entry.remove();
+            }
         }
     }
 

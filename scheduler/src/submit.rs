@@ -47,10 +47,9 @@ impl Engine {
         let ended = tokio::time::timeout(wait, reached(&live, |durable| durable.ended)).await;
         match ended {
             // Everything of it is durable, so the state in memory may be shown.
-            Ok(reached) => reached
-                .map(|_| Waited::Ended(Box::new(live.lock().execution.view())))
-                .map_err(SubmitError::from),
-            Err(_) => {
+            Ok(Ok(_)) => Ok(Waited::Ended(Box::new(live.lock().execution.view()))),
+            // Time is up; or the runner stops, and the execution goes on at the next start.
+            Err(_) | Ok(Err(StoreError::Closed)) => {
                 reached(&live, |durable| durable.events > 0).await?;
                 Ok(Waited::Running(Receipt {
                     id: live.id,
@@ -58,6 +57,7 @@ impl Engine {
                     existing: false,
                 }))
             }
+            Ok(Err(error)) => Err(error.into()),
         }
     }
 
@@ -72,29 +72,26 @@ impl Engine {
 
     /// Stops an execution and everything it runs; durable when it returns.
     pub async fn cancel(&self, id: ExecutionId, reason: &str) -> Result<(), CancelError> {
-        let live = match self.0.table.get(id) {
-            Some(live) => live,
-            None => {
-                let summary = self.0.store.load(id).await?.map(|stored| stored.summary);
-                match summary {
-                    None => return Err(CancelError::Unknown(id)),
-                    Some(summary) if summary.status.is_end() => {
-                        return Err(CancelError::Ended(id, summary.status));
-                    }
-                    // Not taken up yet, or it could not be: take it up to end it.
-                    Some(_) => {
-                        self.resume(id).await?;
-                        self.0.table.get(id).ok_or(CancelError::Unknown(id))?
-                    }
-                }
+        let cancel = || Input::Cancel { reason: reason.to_owned() };
+        let mut live = self.0.table.get(id);
+        if live.is_none() {
+            // Not taken up yet, or it could not be: it ends without starting anything more.
+            if let Some(taken) = self.take_up(id, cancel()).await? {
+                return Ok(reached(&taken, |durable| durable.ended).await.map(|_| ())?);
             }
-        };
-        self.drive(&live, Input::Cancel { reason: reason.to_owned() });
-        reached(&live, |durable| durable.ended).await?;
-        match live.lock().execution.status() {
-            Status::Cancelled => Ok(()),
-            status => Err(CancelError::Ended(id, status)),
+            // Somebody else was faster: it runs, or has ended.
+            live = self.0.table.get(id);
         }
+        let Some(live) = live else {
+            return Err(match self.0.store.load(id).await? {
+                None => CancelError::Unknown(id),
+                Some(stored) => CancelError::Ended(id, stored.summary.status),
+            });
+        };
+        self.drive(&live, cancel());
+        reached(&live, |durable| durable.ended).await?;
+        let status = live.lock().execution.status();
+        if status == Status::Cancelled { Ok(()) } else { Err(CancelError::Ended(id, status)) }
     }
 
     async fn accept(&self, submission: Submission) -> Result<Accepted, SubmitError> {
@@ -152,6 +149,7 @@ impl Engine {
         live.lock().unsent.push(event);
         self.0.table.insert(&live);
         self.drive(&live, Input::Start);
+        self.give_up_if_stopped(&live);
         live
     }
 
@@ -204,10 +202,10 @@ impl Engine {
 async fn reached(live: &Live, enough: impl Fn(&Durable) -> bool) -> Result<Durable, StoreError> {
     let mut durable = live.durable.subscribe();
     let found = durable.wait_for(|durable| live.lost.get().is_some() || enough(durable)).await;
-    if let Some(error) = live.lost.get() {
-        return Err(error.clone());
+    match found.map(|durable| *durable) {
+        Ok(durable) if enough(&durable) => Ok(durable),
+        Ok(_) | Err(_) => Err(live.lost.get().cloned().unwrap_or(StoreError::Closed)),
     }
-    found.map(|durable| *durable).map_err(|_| StoreError::Closed)
 }
 
 fn new_id() -> ExecutionId {

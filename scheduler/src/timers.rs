@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 pub(crate) type TimerKey = (Timestamp, u64);
 
 /// The clock may be set while the task sleeps, so it looks at it at least this often.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
 #[derive(Default)]
 pub(crate) struct Timers {

@@ -174,6 +174,7 @@ impl Execution {
             out: output,
             iso: None,
         };
+        self.forget_timeout(call, out);
         self.record(event, Some(call.at), out);
     }
 

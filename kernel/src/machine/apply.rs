@@ -389,13 +389,12 @@ impl Execution {
                 Slot::Waiting(_) => (0, None),
             };
             let out = match slot {
-                Slot::Running(running) => Some(CallId { at, attempt: running.attempt }),
-                Slot::Waiting(_)
-                | Slot::Ready(_)
-                | Slot::Backoff(_)
-                | Slot::Open(_)
-                | Slot::Ended(_) => None,
+                Slot::Running(running) => Some(running.attempt),
+                Slot::Open(open) => Some(open.attempt),
+                Slot::Backoff(backoff) => Some(backoff.failed_attempt),
+                Slot::Waiting(_) | Slot::Ready(_) | Slot::Ended(_) => None,
             };
+            let out = out.map(|attempt| CallId { at, attempt });
             *slot = Slot::Ended(Box::new(Ended {
                 attempts,
                 started,

@@ -65,7 +65,7 @@ pub enum Action {
         /// Whether it changes the world.
         gated: bool,
     },
-    /// Stop a call; no answer is wanted.
+    /// Stop a call, or forget the timers of an attempt: nothing of it is wanted any more.
     Abort(CallId),
     /// Come back with [`Input::Due`] at this time. Timers are not durable: recovery sets them anew.
     Timer(Timestamp, Timer),
@@ -189,10 +189,21 @@ impl Execution {
         let pause = super::retry::pause(retry, call.attempt, &error, self.id, &place);
         let retry_at = pause.map(|pause| now.plus(pause));
         let n = call.attempt;
+        self.forget_timeout(call, out);
         let event = Event::Failed { place, n, at: started, us, error, retry_at };
         self.record(event, Some(call.at), out);
         if let Some(at) = retry_at {
             out.actions.push(Action::Timer(at, Timer::Retry(call)));
+        }
+    }
+
+    /// A container that ends has no more use for its timer.
+    pub(super) fn forget_timeout(&self, call: CallId, out: &mut Decision) {
+        let timed = |node| self.plan.node(node).timeout.is_some();
+        if matches!(self.slot(call.at), Some(Slot::Open(_)))
+            && self.node_at(call.at).is_some_and(timed)
+        {
+            out.actions.push(Action::Abort(call));
         }
     }
 
