@@ -1,5 +1,8 @@
 //! A catalogue of made-up atoms and a world that answers their calls.
 
+#[allow(dead_code, reason = "not every test file has such entries")]
+pub(crate) mod entries;
+
 use jalm_kernel::atom::{AtomSpec, Catalog, Effect, Layer, RetrySafety};
 use serde_json::json;
 
