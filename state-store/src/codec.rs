@@ -68,11 +68,12 @@ pub(crate) fn split(
     parts: Option<&[u8]>,
     into: &mut Vec<Record>,
 ) -> Result<(), String> {
+    let broken = || format!("the record at event {} is not put together as it says", row.first);
+    let end = row.first.checked_add(u64::from(row.count)).ok_or_else(broken)?;
     let Some(parts) = parts else {
         into.push(row);
         return Ok(());
     };
-    let broken = || format!("the record at event {} is not put together as it says", row.first);
     let (pairs, rest) = parts.as_chunks::<8>();
     let (mut first, mut bytes) = (row.first, row.record.as_slice());
     for [a, b, c, d, e, f, g, h] in pairs {
@@ -83,10 +84,10 @@ pub(crate) fn split(
             .and_then(|length| bytes.split_at_checked(length))
             .ok_or_else(broken)?;
         into.push(Record { first, count, record: record.to_vec() });
-        first += u64::from(count);
+        first = first.checked_add(u64::from(count)).ok_or_else(broken)?;
         bytes = behind;
     }
-    let complete = rest.is_empty() && bytes.is_empty() && first == row.first + u64::from(row.count);
+    let complete = rest.is_empty() && bytes.is_empty() && first == end;
     if complete { Ok(()) } else { Err(broken()) }
 }
 
@@ -169,6 +170,16 @@ mod tests {
             (b"abc", 3, &parts[..12]),
         ] {
             split(row(record, count), Some(parts), &mut Vec::new()).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_row_whose_number_cannot_be_is_refused() {
+        let first = u64::MAX - 1;
+        let row = |count| Record { first, count, record: b"ab".to_vec() };
+        let parts = [1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0];
+        for (count, parts) in [(2, None), (2, Some(&parts[..])), (1, Some(&parts[..]))] {
+            split(row(count), parts, &mut Vec::new()).unwrap_err();
         }
     }
 
