@@ -1,7 +1,7 @@
 //! What a job costs, from asking to having the verdict. `cargo bench -p jalm-isolates`.
 
 use criterion::Criterion;
-use jalm_isolates::{Isolates, Job, Limits, Options, Program, Strength};
+use jalm_isolates::{Isolates, Job, Language, Limits, Options, Program, Script, Strength};
 use serde_json::{Map, Value, json};
 use std::hint::black_box;
 
@@ -12,10 +12,12 @@ fn program(kind: &str) -> Program {
     let items: Vec<Value> =
         (0..5).map(|n| json!({ "n": n, "name": format!("item {n}") })).collect();
     match kind {
-        "javascript" => Program::JavaScript {
+        "javascript" => Program::Script(Script {
+            language: Language::JavaScript,
+            runtime: None,
             source: "return { sum: items.reduce((s, i) => s + i.n, 0), names: items.map((i) => i.name).join() }".to_owned(),
             variables: Map::from_iter([("items".to_owned(), items.into())]),
-        },
+        }),
         "jq" => Program::Jq {
             filter: "{ sum: map(.n) | add, names: map(.name) | join(\",\") }".to_owned(),
             input: items.into(),

@@ -1,5 +1,6 @@
 //! What callers see: jobs in, verdicts out.
 
+use crate::languages::{Language, Runtime};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -74,25 +75,10 @@ pub struct Job {
 }
 
 /// Foreign code with its data.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug)]
 pub enum Program {
-    /// A function body with `return`, whose local names are the variables; or a script that
-    /// defines `main`, whose parameters are filled from the variables by name; or one that prints
-    /// its result.
-    JavaScript {
-        /// The script as its author wrote it.
-        source: String,
-        /// Local names and their values.
-        variables: Map<String, Value>,
-    },
-    /// As `JavaScript`, in the words of Python.
-    Python {
-        /// The script as its author wrote it.
-        source: String,
-        /// Local names and their values.
-        variables: Map<String, Value>,
-    },
+    /// A script in a language.
+    Script(Script),
     /// A jq filter. The result is the list of its outputs.
     Jq {
         /// The filter as its author wrote it.
@@ -119,6 +105,20 @@ pub enum Program {
         /// The names of the attempts to make.
         attempts: Vec<String>,
     },
+}
+
+/// A function body with `return`, whose local names are the variables; or a script that defines
+/// `main`, whose parameters are filled from the variables by name; or one that prints its result.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// What it is written in.
+    pub language: Language,
+    /// What runs it; none means the usual one.
+    pub runtime: Option<Runtime>,
+    /// The script as its author wrote it.
+    pub source: String,
+    /// Local names and their values.
+    pub variables: Map<String, Value>,
 }
 
 /// Bounds of one run.
@@ -227,6 +227,14 @@ pub enum Refused {
         /// What is missing.
         reasons: String,
     },
+    /// The language has no such runtime.
+    #[error("{} does not run on `{}`", language.name(), runtime.name())]
+    NoSuchRuntime {
+        /// The language.
+        language: Language,
+        /// What was asked for.
+        runtime: Runtime,
+    },
     /// The host has no interpreter of the language.
     #[error("there is nothing here that runs {language}: {why}")]
     NoInterpreter {
@@ -250,6 +258,7 @@ impl Refused {
             Self::BelowMinimum { .. } => {
                 "`jalm doctor` says what the host lacks; or lower `isolation.minimum` in the settings"
             }
+            Self::NoSuchRuntime { .. } => "leave `runtime` out for the usual one",
             Self::NoInterpreter { .. } => {
                 "install it, or name it in the settings (`isolation.python`); `jalm doctor` says what is found"
             }

@@ -14,6 +14,7 @@
 mod api;
 mod engines;
 mod host;
+mod languages;
 mod native;
 mod sandbox;
 mod wire;
@@ -21,6 +22,7 @@ mod worker;
 
 pub use api::*;
 pub use host::Isolates;
+pub use languages::*;
 pub use worker::worker_main;
 
 /// Tries system calls in this very process, outside any sandbox: what the conformance suite

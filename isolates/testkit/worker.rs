@@ -2,7 +2,7 @@
 //! with switches (see `sandbox/switches.rs`). Besides, what the suite needs as a process of its
 //! own: `probe` tries system calls outside any sandbox, `serve` is a server that can be killed.
 
-use jalm_isolates::{Isolates, Job, Limits, Options, Program, Strength};
+use jalm_isolates::{Isolates, Job, Language, Limits, Options, Program, Script, Strength};
 use std::time::Duration;
 
 #[global_allocator]
@@ -34,10 +34,12 @@ fn serve(arguments: &[String]) {
             Options { minimum: Strength::C, maximum, max_children: 2, ..Options::new(worker_exe) };
         let isolates = Isolates::new(options);
         let job = || Job {
-            program: Program::JavaScript {
+            program: Program::Script(Script {
+                language: Language::JavaScript,
+                runtime: None,
                 source: "for (;;) {}".to_owned(),
                 variables: serde_json::Map::new(),
-            },
+            }),
             limits: Limits { wall: Duration::from_secs(600), ..Limits::default() },
         };
         let report = isolates.report().await;

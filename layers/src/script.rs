@@ -95,11 +95,12 @@ fn tail(text: &str) -> &str {
 
 /// Nothing was run.
 fn refused(reason: Refused) -> Failure {
+    let text = reason.to_string();
     let failure = match &reason {
-        Refused::BelowMinimum { .. } => Failure::permanent("isolation_refused", reason.to_string()),
-        Refused::Unavailable { .. } => {
-            Failure::transient("isolation_unavailable", reason.to_string())
-        }
+        Refused::BelowMinimum { .. } => Failure::permanent("isolation_refused", text),
+        Refused::NoSuchRuntime { .. } => Failure::permanent("bad_input", text),
+        Refused::NoInterpreter { .. } => Failure::permanent("interpreter_missing", text),
+        Refused::Unavailable { .. } => Failure::transient("isolation_unavailable", text),
     };
     failure.hint(reason.hint())
 }

@@ -12,9 +12,11 @@ mod jq;
 pub(crate) mod probe;
 mod template;
 
-use crate::api::{Program, ScriptError};
+use crate::api::ScriptError;
 use crate::wire::Outcome;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// What an engine should keep to by itself; the watchdog outside makes sure.
@@ -27,22 +29,41 @@ pub(crate) struct Bounds {
 /// Results may be nested so deep; JSON readers give up soon after.
 const DEEPEST: usize = 100;
 
+/// What a child is given: the programs whose interpreters are here.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Task {
+    JavaScript {
+        source: String,
+        variables: Map<String, Value>,
+    },
+    Jq {
+        filter: String,
+        input: Value,
+        variables: Map<String, Value>,
+    },
+    Template {
+        source: String,
+        includes: BTreeMap<String, String>,
+        data: Map<String, Value>,
+        autoescape: bool,
+    },
+    #[cfg(feature = "testkit")]
+    Probe {
+        attempts: Vec<String>,
+    },
+}
+
 /// A new engine is one file and one line here.
-pub(crate) fn run(program: Program, bounds: &Bounds) -> Outcome {
-    match program {
-        Program::JavaScript { source, variables } => javascript::run(&source, &variables, bounds),
-        Program::Jq { filter, input, variables } => {
-            quiet(jq::run(&filter, &input, variables, bounds))
-        }
-        Program::Template { source, includes, data, autoescape } => {
+pub(crate) fn run(task: Task, bounds: &Bounds) -> Outcome {
+    match task {
+        Task::JavaScript { source, variables } => javascript::run(&source, &variables, bounds),
+        Task::Jq { filter, input, variables } => quiet(jq::run(&filter, &input, variables, bounds)),
+        Task::Template { source, includes, data, autoescape } => {
             quiet(template::run(&source, includes, &data, autoescape, bounds))
         }
-        // The server gives it to an interpreter of its own (`native`), never to this process.
-        Program::Python { .. } => {
-            quiet(Err(ScriptError::new("script_crashed", "Python does not run in this isolate")))
-        }
         #[cfg(feature = "testkit")]
-        Program::Probe { attempts } => quiet(Ok(probe::run(&attempts))),
+        Task::Probe { attempts } => quiet(Ok(probe::run(&attempts))),
     }
 }
 

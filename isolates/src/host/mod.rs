@@ -1,14 +1,17 @@
 //! The server's side: starts the worker, hands jobs over, waits for their end.
 
+mod route;
 mod start;
 pub(crate) mod verdict;
 mod worker;
 
 pub(crate) use verdict::NOT_LOCKED_IN;
 
-use crate::api::{Job, Options, Program, Refused, Report, Strength, Verdict};
+use crate::api::{Job, Limits, Options, Refused, Report, Strength, Verdict};
+use crate::engines::Task;
 use crate::native::Native;
 use crate::wire::{Ended, Order};
+use route::{Route, route};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -88,18 +91,19 @@ impl Isolates {
 
     /// Runs a job. Dropping the future kills it.
     pub async fn run(&self, job: Job) -> Result<Verdict, Refused> {
-        match &job.program {
-            Program::Python { source, variables } => {
+        let Job { program, limits } = job;
+        match route(program)? {
+            Route::Isolate(task) => self.run_in_worker(&task, limits).await,
+            Route::Python(script) => {
                 let permit = self.0.permits.acquire().await;
                 let _permit = permit.map_err(|_| stopped())?;
-                self.0.native.run(&self.0.options, source, variables, &job.limits).await
+                self.0.native.run(&self.0.options, &script, &limits).await
             }
-            _ => self.run_in_worker(job).await,
         }
     }
 
-    async fn run_in_worker(&self, job: Job) -> Result<Verdict, Refused> {
-        let program = serde_json::to_vec(&job.program).map_err(|error| Refused::Unavailable {
+    async fn run_in_worker(&self, task: &Task, limits: Limits) -> Result<Verdict, Refused> {
+        let task = serde_json::to_vec(task).map_err(|error| Refused::Unavailable {
             why: format!("the job cannot be sent: {error}"),
         })?;
         let permit = self.0.permits.clone().acquire_owned().await;
@@ -110,10 +114,10 @@ impl Isolates {
         let (ours, theirs) =
             std::os::unix::net::UnixStream::pair().map_err(|error| no_socket(&error))?;
         let ended = worker.expect(id, permit);
-        let wall_ms = u64::try_from(job.limits.wall.as_millis()).unwrap_or(u64::MAX).max(1);
+        let wall_ms = u64::try_from(limits.wall.as_millis()).unwrap_or(u64::MAX).max(1);
         worker
             .send(
-                Order::Run { id, wall_ms, memory: job.limits.memory, output: job.limits.output },
+                Order::Run { id, wall_ms, memory: limits.memory, output: limits.output },
                 Some(theirs.into()),
             )
             .map_err(|why| Refused::Unavailable { why })?;
@@ -121,9 +125,9 @@ impl Isolates {
         ours.set_nonblocking(true).map_err(|error| no_socket(&error))?;
         let socket = UnixStream::from_std(ours).map_err(|error| no_socket(&error))?;
 
-        let most = job.limits.output.saturating_mul(2).saturating_add(ENVELOPE);
-        let limit = job.limits.wall.saturating_add(GRACE);
-        let talk = tokio::time::timeout(limit, talk(socket, &program, most));
+        let most = limits.output.saturating_mul(2).saturating_add(ENVELOPE);
+        let limit = limits.wall.saturating_add(GRACE);
+        let talk = tokio::time::timeout(limit, talk(socket, &task, most));
         let bytes = match talk.await {
             Ok(bytes) => bytes,
             Err(_) => {
@@ -148,7 +152,7 @@ impl Isolates {
             }
         };
         let isolation = worker.isolation();
-        verdict::of(answer, ended, bytes.is_none(), &job.limits, started.elapsed(), isolation)
+        verdict::of(answer, ended, bytes.is_none(), &limits, started.elapsed(), isolation)
     }
 
     /// Ends the worker and whatever still runs in it.
@@ -218,9 +222,9 @@ impl Drop for Running {
 }
 
 /// Gives the job to its child and reads the answer. None if the answer is larger than it may be.
-async fn talk(mut socket: UnixStream, program: &[u8], most: u64) -> Option<Vec<u8>> {
+async fn talk(mut socket: UnixStream, task: &[u8], most: u64) -> Option<Vec<u8>> {
     // A child that died early breaks the pipe; how it ended says more than that.
-    let _ = socket.write_all(program).await;
+    let _ = socket.write_all(task).await;
     let _ = socket.shutdown().await;
     let mut answer = Vec::new();
     let _ = (&mut socket).take(most).read_to_end(&mut answer).await;

@@ -147,8 +147,9 @@ fn begin(
         .arg(strength.name())
         .env_clear()
         // mimalloc, if the executable has it, would reserve a gigabyte before any limit is set,
-        // and a script could use all of that on top of what it may have.
-        .env("MIMALLOC_ARENA_RESERVE", "4MiB")
+        // and a script could use all of that on top of what it may have. No less than 64 MiB
+        // would do, so it gets all from the kernel as it is needed.
+        .env("MIMALLOC_ARENA_RESERVE", "0")
         .stdin(Stdio::from(theirs))
         .stdout(Stdio::null())
         .stderr(Stdio::null())

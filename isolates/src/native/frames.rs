@@ -124,14 +124,14 @@ mod tests {
 
     #[tokio::test]
     async fn printed_text_and_the_result_come_apart() {
-        let said = heard(&[
+        let frames = [
             frame(b'o', "a"),
             frame(b'e', "b"),
             frame(b'o', "c"),
             frame(b'm', "7"),
             frame(b'r', r#"{"ok": [1]}"#),
-        ]);
-        let outcome = said.outcome().unwrap();
+        ];
+        let outcome = heard(&frames).await.outcome().unwrap();
         assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("ac", "b"));
         assert_eq!((outcome.result.unwrap(), outcome.memory), (serde_json::json!([1]), 7));
     }

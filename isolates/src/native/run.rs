@@ -4,9 +4,9 @@ use super::frames::Said;
 use super::interpreter::Interpreter;
 use super::settings::Settings;
 use super::zygote::{Child, Failure, Zygote};
-use crate::api::{Limits, Options, Refused, Strength, Verdict};
+use crate::api::{Limits, Options, Refused, Script, Strength, Verdict};
 use crate::host::verdict;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,8 +43,7 @@ impl Native {
     pub(crate) async fn run(
         &self,
         options: &Options,
-        source: &str,
-        variables: &Map<String, Value>,
+        script: &Script,
         limits: &Limits,
     ) -> Result<Verdict, Refused> {
         let (zygote, mut child) = self.child(options).await?;
@@ -53,8 +52,8 @@ impl Native {
         let socket = child.socket.take().ok_or_else(|| unavailable("its socket is gone"))?;
         let mut socket = ready(socket).await?;
         let job = json!({
-            "source": source,
-            "variables": variables,
+            "source": script.source,
+            "variables": script.variables,
             "memory": limits.memory,
             // A second more than the wall clock allows: this only catches what the watchdog cannot.
             "seconds": limits.wall.as_secs().saturating_add(2),

@@ -1,7 +1,7 @@
 //! One job in one process: tighten, read, run, answer, end.
 
 use super::leave;
-use crate::api::{Program, ScriptError};
+use crate::api::ScriptError;
 use crate::engines::{self, Bounds};
 use crate::host::NOT_LOCKED_IN;
 use crate::sandbox;
@@ -14,7 +14,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 /// What a child is to keep to, and where it comes from.
-pub(super) struct Task {
+pub(super) struct Place {
     pub(super) wall: Duration,
     pub(super) memory: u64,
     pub(super) output: u64,
@@ -25,31 +25,31 @@ pub(super) struct Task {
 }
 
 /// Never returns to the worker's loop.
-pub(super) fn run(socket: OwnedFd, task: &Task) -> ! {
-    let deadline = Instant::now() + task.wall;
+pub(super) fn run(socket: OwnedFd, place: &Place) -> ! {
+    let deadline = Instant::now() + place.wall;
     // The control socket and the other children's descriptors are the worker's alone.
     if !sandbox::off("descriptors") {
         keep_only(&socket);
     }
-    let locked = sandbox::child_limits(task.memory, task.output, task.wall, task.memory_before)
+    let locked = sandbox::child_limits(place.memory, place.output, place.wall, place.memory_before)
         // A worker that ended before this child was bound to its end leaves an orphan.
-        .is_ok_and(|()| getppid() == Some(task.worker))
+        .is_ok_and(|()| getppid() == Some(place.worker))
         && sandbox::enter_child().is_ok();
     if !locked {
         leave(NOT_LOCKED_IN);
     }
     let mut socket = File::from(socket);
     let mut bytes = Vec::new();
-    let program: Program =
+    let task: engines::Task =
         match socket.read_to_end(&mut bytes).map(|_| serde_json::from_slice(&bytes)) {
-            Ok(Ok(program)) => program,
+            Ok(Ok(task)) => task,
             // The server went away, or the job is deeper than JSON readers go.
             Ok(Err(error)) => answer(socket, &refused(&error)),
             Err(_) => leave(4),
         };
     drop(bytes);
-    let bounds = Bounds { deadline, memory: task.memory, output: task.output };
-    let ran = std::panic::catch_unwind(AssertUnwindSafe(|| engines::run(program, &bounds)));
+    let bounds = Bounds { deadline, memory: place.memory, output: place.output };
+    let ran = std::panic::catch_unwind(AssertUnwindSafe(|| engines::run(task, &bounds)));
     let mut outcome = ran.unwrap_or_else(|panic| panicked(panic.as_ref()));
     outcome.memory = memory_used();
     answer(socket, &outcome)

@@ -129,7 +129,7 @@ fn take_order(control: &OwnedFd, children: &mut Vec<Child>, memory_before: u64) 
     match (Order::from_bytes(&bytes[..length]), socket) {
         (Some(Order::Run { id, wall_ms, memory, output }), socket) => {
             let wall = Duration::from_millis(wall_ms);
-            let task = child::Task { wall, memory, output, memory_before, worker: getpid() };
+            let task = child::Place { wall, memory, output, memory_before, worker: getpid() };
             // Without a socket there was no descriptor left for it.
             let started = socket.ok_or(std::io::ErrorKind::InvalidInput.into());
             match started.and_then(|socket| start(socket, &task)) {
@@ -163,7 +163,7 @@ fn take_order(control: &OwnedFd, children: &mut Vec<Child>, memory_before: u64) 
     true
 }
 
-fn start(socket: OwnedFd, task: &child::Task) -> std::io::Result<(Pid, OwnedFd)> {
+fn start(socket: OwnedFd, task: &child::Place) -> std::io::Result<(Pid, OwnedFd)> {
     match fork()? {
         None => child::run(socket, task),
         Some(pid) => {

@@ -1,7 +1,8 @@
 //! A worker of its own for each test, and short ways to run things in it.
 
 use jalm_isolates::{
-    Isolates, Job, Limits, Options, Program, Refused, ScriptError, Strength, Verdict,
+    Isolates, Job, Language, Limits, Options, Program, Refused, Script, ScriptError, Strength,
+    Verdict,
 };
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -132,12 +133,13 @@ pub(crate) fn processes_of(exe: &Path) -> Vec<u32> {
 }
 
 pub(crate) fn js(source: &str) -> Program {
-    Program::JavaScript { source: source.to_owned(), variables: Map::new() }
+    js_with(source, Value::Object(Map::new()))
 }
 
 pub(crate) fn js_with(source: &str, variables: Value) -> Program {
     let variables = variables.as_object().unwrap().clone();
-    Program::JavaScript { source: source.to_owned(), variables }
+    let (language, source) = (Language::JavaScript, source.to_owned());
+    Program::Script(Script { language, runtime: None, source, variables })
 }
 
 pub(crate) fn template(source: &str, data: Value) -> Program {

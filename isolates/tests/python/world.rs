@@ -1,6 +1,8 @@
 //! Isolates for one test.
 
-use jalm_isolates::{Isolates, Job, Limits, Options, Program, ScriptError, Strength, Verdict};
+use jalm_isolates::{
+    Isolates, Job, Language, Limits, Options, Program, Script, ScriptError, Strength, Verdict,
+};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -35,7 +37,12 @@ impl World {
             Value::Object(variables) => variables,
             _ => Map::new(),
         };
-        let program = Program::Python { source: source.to_owned(), variables };
+        let program = Program::Script(Script {
+            language: Language::Python,
+            runtime: None,
+            source: source.to_owned(),
+            variables,
+        });
         let verdict = self.isolates.run(Job { program, limits }).await.unwrap();
         let wanted = format!("process/{}", self.strength.name());
         assert!(verdict.isolation.starts_with(&wanted), "{}", verdict.isolation);

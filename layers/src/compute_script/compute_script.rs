@@ -7,7 +7,7 @@ use crate::atom::{Atom, Blocker, Card, Example, Frequency, IoType};
 use crate::context::Cx;
 use crate::input::{ByteSize, TimeSpan, bad};
 use crate::script::{self, Bounds};
-use jalm_isolates::Program;
+use jalm_isolates::{Language, Program, Runtime, Script};
 use jalm_kernel::atom::{Effect, Layer, RetrySafety};
 use jalm_kernel::failure::Failure;
 use schemars::JsonSchema;
@@ -22,11 +22,14 @@ pub(crate) struct ComputeScript;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Input {
-    /// The code. It runs as the body of a function: `return` gives the result.
+    /// The code: the body of a function, whose `return` gives the result; or a script that defines
+    /// `main`, whose parameters are filled from the variables; or one that prints its result.
     script: String,
-    /// The language: `javascript`, or `js` for short.
+    /// The language: `javascript` (`js`) or `python` (`py`).
     #[serde(default = "javascript")]
     language: String,
+    /// What runs it, if not the usual: `quickjs` for JavaScript, `native` for Python.
+    runtime: Option<String>,
     /// Values that the code finds as variables of these names.
     #[serde(default)]
     variables: Map<String, Value>,
@@ -70,12 +73,13 @@ impl Atom for ComputeScript {
         io: IoType::Cpu,
         frequency: Frequency::High,
         blocker: Blocker::Isolate,
-        languages: &["javascript"],
+        languages: &["javascript", "python"],
     };
 
     fn check_literal(key: &str, value: &Value) -> Result<(), Failure> {
         match (key, value.as_str()) {
-            ("language", Some(language)) => check_language(language),
+            ("language", Some(name)) => language(name).map(drop),
+            ("runtime", Some(name)) => runtime(name).map(drop),
             _ => Ok(()),
         }
     }
@@ -93,9 +97,10 @@ impl Atom for ComputeScript {
     }
 
     async fn run(cx: Cx, input: Input) -> Result<Output, Failure> {
-        let Input { script, language, variables, timeout, memory } = input;
-        check_language(&language)?;
-        let program = Program::JavaScript { source: script, variables };
+        let Input { script, language: name, runtime: asked, variables, timeout, memory } = input;
+        let language = language(&name)?;
+        let runtime = asked.as_deref().map(runtime).transpose()?;
+        let program = Program::Script(Script { language, runtime, source: script, variables });
         let ran = script::run(&cx, Self::CARD.name, program, Bounds { timeout, memory }).await?;
         Ok(Output {
             result: ran.result,
@@ -125,22 +130,30 @@ impl Atom for ComputeScript {
 }
 
 /// Languages that later versions bring.
-const LATER: [&str; 9] = ["python", "py", "typescript", "ts", "go", "golang", "rust", "rs", "wasm"];
+const LATER: [&str; 7] = ["typescript", "ts", "go", "golang", "rust", "rs", "wasm"];
 
-fn check_language(language: &str) -> Result<(), Failure> {
-    let name = language.trim().to_ascii_lowercase();
-    if matches!(name.as_str(), "javascript" | "js") {
-        return Ok(());
+fn language(name: &str) -> Result<Language, Failure> {
+    if let Some(language) = Language::from_name(name) {
+        return Ok(language);
     }
-    if LATER.contains(&name.as_str()) {
+    let known = Language::ALL.iter().map(|(language, _)| format!("`{}`", language.name()));
+    let known = known.collect::<Vec<_>>().join(" or ");
+    if LATER.contains(&name.trim().to_ascii_lowercase().as_str()) {
         return Err(Failure::permanent(
             "not_supported_yet",
-            format!("`compute_script` does not support language `{language}` yet"),
+            format!("`compute_script` does not support language `{name}` yet"),
         )
-        .hint("write the script in `javascript`"));
+        .hint(format!("write the script in {known}")));
     }
-    Err(bad("compute_script", "language", format!("there is no language `{language}`"))
-        .hint("write `javascript`"))
+    Err(bad("compute_script", "language", format!("there is no language `{name}`"))
+        .hint(format!("write {known}")))
+}
+
+fn runtime(name: &str) -> Result<Runtime, Failure> {
+    Runtime::from_name(name).ok_or_else(|| {
+        bad("compute_script", "runtime", format!("there is no runtime `{name}`"))
+            .hint("leave it out for the usual one; `jalm isolates` lists them")
+    })
 }
 
 #[cfg(test)]
@@ -176,8 +189,8 @@ mod tests {
     #[test]
     fn a_language_of_later_is_refused_before_the_run() {
         let check = |language: &str| ComputeScript::check_literal("language", &json!(language));
-        assert!(check("JavaScript").is_ok() && check("js").is_ok());
-        for language in ["python", "ts", "Rust", "go", "wasm"] {
+        assert!(check("JavaScript").is_ok() && check("py").is_ok());
+        for language in ["ts", "Rust", "go", "wasm"] {
             let failure = check(language).unwrap_err();
             assert_eq!(failure.code, "not_supported_yet");
             assert!(failure.hint.unwrap().contains("javascript"), "{language}");

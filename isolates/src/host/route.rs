@@ -1,0 +1,42 @@
+//! From a program to the isolate that runs it.
+
+use crate::api::{Program, Refused, Script};
+use crate::engines::Task;
+use crate::languages::{Language, Runtime};
+
+/// Where a program runs.
+pub(super) enum Route {
+    /// In a child of the worker.
+    Isolate(Task),
+    /// In a child of the Python zygote.
+    Python(Script),
+}
+
+/// Finds the isolate of a program.
+pub(super) fn route(program: Program) -> Result<Route, Refused> {
+    match program {
+        Program::Script(script) => of_script(script),
+        Program::Jq { filter, input, variables } => {
+            Ok(Route::Isolate(Task::Jq { filter, input, variables }))
+        }
+        Program::Template { source, includes, data, autoescape } => {
+            Ok(Route::Isolate(Task::Template { source, includes, data, autoescape }))
+        }
+        #[cfg(feature = "testkit")]
+        Program::Probe { attempts } => Ok(Route::Isolate(Task::Probe { attempts })),
+    }
+}
+
+fn of_script(script: Script) -> Result<Route, Refused> {
+    let language = script.language;
+    let usual = language.engines().next().map_or(Runtime::Native, |engine| engine.runtime);
+    let runtime = script.runtime.unwrap_or(usual);
+    match (language, runtime) {
+        (Language::JavaScript, Runtime::QuickJs) => {
+            let Script { source, variables, .. } = script;
+            Ok(Route::Isolate(Task::JavaScript { source, variables }))
+        }
+        (Language::Python, Runtime::Native) => Ok(Route::Python(script)),
+        _ => Err(Refused::NoSuchRuntime { language, runtime }),
+    }
+}
