@@ -42,7 +42,7 @@ bench_kernel: ## Measure single functions (criterion)
 	$(CARGO) bench --package jalm-benches
 
 soak: dev_setup ## The long tests: 1,000 kills, many more simulated crashes
-	JALM_KILLS=1000 JALM_CASES=1000000 $(CARGO) nextest run --workspace --no-fail-fast -E 'test(/kill|simulat/)'
+	JALM_KILLS=1000 JALM_SIM_CASES=1000000 $(CARGO) nextest run --workspace --no-fail-fast -E 'test(/kill|simulat/)'
 
 kernel_raw: ## Generate kernel/raw_atomics.csv
 	$(CARGO) xtask gen --only raw
