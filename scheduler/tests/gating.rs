@@ -119,7 +119,7 @@ async fn nothing_is_shown_of_a_submission_before_it_is_durable() {
     let status = |step: usize| view.steps[step].status.name();
     assert_eq!((status(1), status(2), status(3)), ("completed", "running", "pending"));
     let watch = world.engine.watch(first.id).expect("it runs here");
-    assert_eq!(*watch.borrow() as usize, world.journal(first.id).await.len());
+    assert_eq!(*watch.borrow(), world.journal(first.id).await.len() as u64);
     world.store.let_go();
     world.end(first.id).await;
 }

@@ -4,7 +4,7 @@
 mod runner;
 mod store;
 
-pub(crate) use runner::{Reply, Script};
+pub(crate) use runner::{Reply, Runs, Script};
 pub(crate) use store::HeldStore;
 
 #[path = "../../../kernel/tests/support/mod.rs"]
@@ -54,7 +54,7 @@ impl World {
         let engine = Engine::start(
             store.clone(),
             Arc::new(Atoms::new()),
-            Arc::new(runner::Runs(script.clone())),
+            Arc::new(Runs(script.clone())),
             options,
         );
         Self { store, script, engine }
