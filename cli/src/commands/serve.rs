@@ -57,18 +57,24 @@ async fn serve(config: &jalm_cfg::Config) -> Result<(), Error> {
             tracing::error!(%error, "cannot go on with executions of an earlier run");
         }
     });
-    let stop = async {
-        let name = signals.next().await;
-        tracing::info!(signal = name, "stopping; a second signal stops at once");
-    };
-    jalm_api::serve(listener, router, state, stop).await;
-    let drained = async {
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let work = async {
+        let stopped = async { drop(stopped.await) };
+        jalm_api::serve(listener, router, state, stopped).await;
         runner.engine.shutdown(config.shutdown_grace).await;
         runner.isolates.shutdown().await;
     };
+    // Heard at all times: answers that are on their way can take as long as what runs.
+    let second = async {
+        let name = signals.next().await;
+        tracing::info!(signal = name, "stopping; a second signal stops at once");
+        // Nobody hears it when the work has ended already.
+        let _ = stop.send(());
+        signals.next().await
+    };
     tokio::select! {
-        () = drained => tracing::info!("stopped"),
-        name = signals.next() => tracing::warn!(signal = name, "stopped at once; what ran goes on at the next start"),
+        () = work => tracing::info!("stopped"),
+        name = second => tracing::warn!(signal = name, "stopped at once; what ran goes on at the next start"),
     }
     Ok(())
 }
