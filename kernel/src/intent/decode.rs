@@ -92,7 +92,9 @@ fn wrapped(entries: &[(Key, Node)], reporter: &mut Reporter<'_>) -> bool {
 
 /// None when something that an intent cannot be without is missing or wrong; that is reported.
 fn intent(fields: &Fields<'_>, reporter: &mut Reporter<'_>) -> Option<Intent> {
+    // A name that is missing or wrong is reported; with one to stand in, the planner can look on.
     let name = fields.get("intent").and_then(|field| field.text(reporter));
+    let name = name.unwrap_or_else(|| Located { span: Span::default(), value: "unnamed".into() });
     let version = text(fields, "version", reporter);
     let description = text(fields, "description", reporter);
     let input = fields.get("input").and_then(|field| {
@@ -116,7 +118,7 @@ fn intent(fields: &Fields<'_>, reporter: &mut Reporter<'_>) -> Option<Intent> {
     });
     let steps = fields.get("steps").map(|field| Steps::new(reporter).all(&field));
     Some(Intent {
-        name: name?,
+        name,
         version,
         description,
         input,
