@@ -3,7 +3,7 @@
 use crate::{binary, until};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -36,6 +36,7 @@ pub(crate) fn signal(child: &Child, signal: Signal) {
 pub struct Typed {
     command: Command,
     input: Option<String>,
+    errors: Option<PathBuf>,
 }
 
 /// How a process ended.
@@ -53,7 +54,7 @@ impl Typed {
     pub(crate) fn new(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = command(binary().as_os_str(), folder);
         command.args(arguments);
-        Self { command, input: None }
+        Self { command, input: None, errors: None }
     }
 
     /// One more argument.
@@ -77,21 +78,37 @@ impl Typed {
         self
     }
 
+    /// Writes what it says beside its output into a file, to be read while it runs.
+    #[must_use]
+    pub fn errors_to(mut self, path: PathBuf) -> Self {
+        self.errors = Some(path);
+        self
+    }
+
     /// Runs it to its end.
     pub async fn run(self) -> Finished {
         finish(self.command, self.input).await
     }
 
     /// Runs it until `ready`, then sends SIGINT as Ctrl-C does.
-    ///
-    /// # Panics
-    /// When it does not start.
     pub async fn interrupt_when(self, ready: impl Future<Output = ()>) -> Finished {
+        self.signal_when(ready, Signal::INT).await
+    }
+
+    /// Runs it until `ready`, then kills it.
+    pub async fn kill_when(self, ready: impl Future<Output = ()>) -> Finished {
+        self.signal_when(ready, Signal::KILL).await
+    }
+
+    async fn signal_when(self, ready: impl Future<Output = ()>, with: Signal) -> Finished {
         let mut command = self.command;
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(match self.errors {
+            Some(path) => std::fs::File::create(path).expect("the file can be written").into(),
+            None => Stdio::piped(),
+        });
         let child = command.spawn().expect("the command starts");
         ready.await;
-        signal(&child, Signal::INT);
+        signal(&child, with);
         ended(child).await
     }
 }
