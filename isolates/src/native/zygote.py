@@ -338,7 +338,7 @@ def spawn(control):
             # Before `R` the server is told why there will be none.
             with contextlib.suppress(BaseException):
                 os.write(3, b"X" + str(error).encode("utf-8", "replace")[:500])
-        os._exit(3)
+        os._exit(6)
     theirs.close()
     try:
         pidfd = os.pidfd_open(pid)
