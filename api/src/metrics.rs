@@ -59,24 +59,24 @@ pub(crate) async fn metrics(Extract(state): Extract<State>) -> Response {
 
 fn render(state: &State) -> String {
     let mut text = String::with_capacity(4096);
-    let stats = state.engine().stats();
+    let now = state.engine().stats();
     let counters = [
-        ("jalm_executions_submitted_total", "Executions submitted", stats.submitted),
-        ("jalm_executions_completed_total", "Executions completed", stats.completed),
-        ("jalm_executions_failed_total", "Executions failed", stats.failed),
-        ("jalm_executions_cancelled_total", "Executions cancelled", stats.cancelled),
-        ("jalm_executions_resumed_total", "Executions taken up again after a stop", stats.resumed),
-        ("jalm_steps_completed_total", "Steps completed", stats.steps_completed),
-        ("jalm_steps_failed_total", "Attempts of steps that failed", stats.steps_failed),
+        ("jalm_executions_submitted_total", "Executions submitted", now.submitted),
+        ("jalm_executions_completed_total", "Executions completed", now.completed),
+        ("jalm_executions_failed_total", "Executions failed", now.failed),
+        ("jalm_executions_cancelled_total", "Executions cancelled", now.cancelled),
+        ("jalm_executions_resumed_total", "Executions taken up again after a stop", now.resumed),
+        ("jalm_steps_completed_total", "Steps completed", now.steps_completed),
+        ("jalm_steps_failed_total", "Attempts of steps that failed", now.steps_failed),
     ];
     for (name, help, value) in counters {
         let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}\n");
     }
     let good = u64::from(state.engine().health() == Health::Good);
     let gauges = [
-        ("jalm_executions_in_flight", "Executions held in memory", stats.in_flight),
-        ("jalm_calls_running", "Calls that are out", stats.calls_running),
-        ("jalm_timers", "Timers that wait", stats.timers),
+        ("jalm_executions_in_flight", "Executions held in memory", now.in_flight),
+        ("jalm_calls_running", "Calls that are out", now.calls_running),
+        ("jalm_timers", "Timers that wait", now.timers),
         ("jalm_store_good", "1 while the store can write", good),
         ("jalm_uptime_seconds", "Seconds since the start", state.0.started.elapsed().as_secs()),
         ("process_resident_memory_bytes", "Resident memory", resident()),

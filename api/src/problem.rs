@@ -10,31 +10,38 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 /// What went wrong with a request, and the way out.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Problem {
-    /// `https://jalm.dev/errors/<code>`: a name, not an address to call.
-    #[serde(rename = "type")]
-    kind: String,
-    title: String,
-    status: u16,
+    status: StatusCode,
     detail: String,
     /// Stable, for programs.
     code: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Value>,
-    #[serde(skip)]
     retry_after: Option<u32>,
+}
+
+/// The document as it is sent.
+#[derive(Serialize)]
+struct Document<'a> {
+    /// `https://jalm.dev/errors/<code>`: a name, not an address to call.
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [Value],
 }
 
 impl Problem {
     /// A problem of this status and code.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
-            kind: format!("https://jalm.dev/errors/{code}"),
-            title: status.canonical_reason().unwrap_or("Error").to_owned(),
-            status: status.as_u16(),
+            status,
             detail: detail.into(),
             code,
             hint: None,
@@ -145,12 +152,21 @@ impl From<CancelError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let Self { status, detail, code, hint, errors, retry_after } = self;
+        let document = Document {
+            kind: format!("https://jalm.dev/errors/{code}"),
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: &detail,
+            code,
+            hint: hint.as_deref(),
+            errors: &errors,
+        };
+        let body = serde_json::to_vec(&document).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = self.retry_after {
+        if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// No request waits longer for its execution.
-const LONGEST_WAIT: Duration = Duration::from_secs(600);
+const LONGEST_WAIT: Duration = Duration::from_mins(10);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

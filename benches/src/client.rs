@@ -21,7 +21,7 @@ impl Client {
         self.stream.write_all(request)?;
         self.buffer.clear();
         loop {
-            let mut chunk = [0; 32 * 1024];
+            let mut chunk = [0; 16 * 1024];
             let count = self.stream.read(&mut chunk)?;
             if count == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());

@@ -47,7 +47,7 @@ pub(crate) fn throughput() {
 async fn one(engine: &Engine, source: &Arc<str>, n: u64) -> ExecutionId {
     let params = Some(json!({ "n": n }));
     let submission = Submission { source: source.clone(), params, timeout: None, key: None };
-    match engine.run(submission, Duration::from_secs(60)).await {
+    match engine.run(submission, Duration::from_mins(1)).await {
         Ok(Waited::Ended(view)) => {
             assert_eq!(view.summary.status.name(), "completed", "{view:?}");
             view.summary.execution_id

@@ -102,7 +102,7 @@ fn store(config: &jalm_cfg::Config) -> Finding {
                 what: "store",
                 good: false,
                 detail: error.to_string(),
-                hint: hint.map(|hint| hint.to_string()),
+                hint: hint.map(str::to_owned),
             }
         }
     }

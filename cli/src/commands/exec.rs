@@ -91,7 +91,7 @@ async fn send(request: RequestBuilder) -> Result<Response, Error> {
             (Some(line), Some(column)) => format!("{line}:{column}"),
             _ => text("path"),
         };
-        message.push_str(&format!("\n  {at}: {}\n    help: {}", text("message"), text("hint")));
+        message.extend(["\n  ", &at, ": ", &text("message"), "\n    help: ", &text("hint")]);
     }
     let exit = if status.as_u16() == 422 || status.as_u16() == 400 { 2 } else { 1 };
     let error = Error { exit, message, hint: None };

@@ -241,7 +241,8 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 try: open('/tmp/left-behind', 'w').write('x')
 except OSError: pass
 return 1";
-        world.run(spoil, Value::Null).await.unwrap();
+        // Whether it still finds its own way out after that is its own affair.
+        drop(world.run(spoil, Value::Null).await);
         let source = "import json, math, os, sys, signal\nreturn [len([1]), json.dumps(1), '/tmp' in sys.path, os.path.exists('/tmp/left-behind'), signal.getsignal(signal.SIGTERM) == signal.SIG_DFL]";
         assert_eq!(world.good(source).await, json!([1, "1", false, false, true]));
     }
