@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Language {
     JavaScript,
+    TypeScript,
     Python,
 }
 
@@ -46,13 +47,17 @@ const fn engine(language: Language, runtime: Runtime, kind: Kind) -> Engine {
 /// Every way to run every language; a language's first line is what it gets unasked.
 pub const ENGINES: &[Engine] = &[
     engine(Language::JavaScript, Runtime::QuickJs, Kind::Isolate),
+    engine(Language::TypeScript, Runtime::QuickJs, Kind::Isolate),
     engine(Language::Python, Runtime::Native, Kind::Process),
 ];
 
 impl Language {
     /// All languages, each with the names that people write.
-    pub const ALL: &[(Self, &[&str])] =
-        &[(Self::JavaScript, &["javascript", "js"]), (Self::Python, &["python", "py", "python3"])];
+    pub const ALL: &[(Self, &[&str])] = &[
+        (Self::JavaScript, &["javascript", "js"]),
+        (Self::TypeScript, &["typescript", "ts"]),
+        (Self::Python, &["python", "py", "python3"]),
+    ];
 
     /// The usual name.
     pub fn name(self) -> &'static str {

@@ -2,6 +2,7 @@
 
 mod errors;
 
+use super::typescript::Places;
 use super::{Bounds, result_of};
 use crate::api::ScriptError;
 use crate::sandbox;
@@ -10,6 +11,7 @@ use errors::{Phase, explain};
 use rquickjs::context::EvalOptions;
 use rquickjs::{Context, Ctx, Function, Object, Promise, Runtime, Value as Js};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Instant;
@@ -26,6 +28,27 @@ const PRELUDE: &str = include_str!("javascript/prelude.js");
 /// Of a script that printed too much, so much is kept to look at.
 const HEAD: usize = 16 * 1024;
 
+/// What the interpreter is to read.
+pub(super) struct Code<'a> {
+    pub(super) text: Cow<'a, str>,
+    pub(super) strict: bool,
+    /// How to find the author's lines, if the text is not the author's.
+    pub(super) places: Option<Places>,
+}
+
+impl<'a> From<&'a str> for Code<'a> {
+    fn from(source: &'a str) -> Self {
+        Self { text: source.into(), strict: false, places: None }
+    }
+}
+
+impl Code<'_> {
+    /// The first statement of the function that the script becomes.
+    fn directive(&self) -> &'static str {
+        if self.strict { "'use strict';" } else { "" }
+    }
+}
+
 #[derive(Default)]
 struct Printed {
     out: RefCell<String>,
@@ -34,9 +57,9 @@ struct Printed {
     overflown: Cell<bool>,
 }
 
-pub(super) fn run(source: &str, variables: &Map<String, Value>, bounds: &Bounds) -> Outcome {
+pub(super) fn run(code: &Code<'_>, variables: &Map<String, Value>, bounds: &Bounds) -> Outcome {
     let printed = Rc::new(Printed::default());
-    let result = evaluate(source, variables, bounds, &printed);
+    let result = evaluate(code, variables, bounds, &printed);
     let overflown = printed.overflown.get();
     let (mut stdout, mut stderr) = (printed.out.take(), printed.err.take());
     let result = if overflown {
@@ -60,7 +83,7 @@ fn from_print(text: &str, bounds: &Bounds) -> Value {
 
 /// None if the script returned nothing.
 fn evaluate(
-    source: &str,
+    code: &Code<'_>,
     variables: &Map<String, Value>,
     bounds: &Bounds,
     printed: &Rc<Printed>,
@@ -81,8 +104,8 @@ fn evaluate(
     let context = Context::full(&runtime).map_err(bug)?;
     let result = context.with(|js| {
         let phase = Cell::new(Phase::Preparing);
-        let result = call(&js, source, variables, (bounds, printed), &phase);
-        result.map_err(|error| explain(&js, &error, phase.get(), source, variables, bounds))
+        let result = call(&js, code, variables, (bounds, printed), &phase);
+        result.map_err(|error| explain(&js, &error, phase.get(), code, variables, bounds))
     })?;
     result.map(|text| result_of(&text, bounds)).transpose()
 }
@@ -90,7 +113,7 @@ fn evaluate(
 /// The result as JSON text.
 fn call<'js>(
     js: &Ctx<'js>,
-    source: &str,
+    code: &Code<'_>,
     variables: &Map<String, Value>,
     (bounds, printed): (&Bounds, &Rc<Printed>),
     phase: &Cell<Phase>,
@@ -113,8 +136,10 @@ fn call<'js>(
     let names: Vec<&str> = variables.keys().map(String::as_str).collect();
     // What is put before the script stands on a line of its own: `errors` counts without it.
     let body = format!(
-        "(async function (__jalm_main, __jalm_variables, {}) {{\n{source}\n;if (typeof main === 'function') return __jalm_main(main, __jalm_variables); }})",
-        names.join(", ")
+        "(async function (__jalm_main, __jalm_variables, {}) {{{}\n{}\n;if (typeof main === 'function') return __jalm_main(main, __jalm_variables); }})",
+        names.join(", "),
+        code.directive(),
+        code.text
     );
     phase.set(Phase::Reading);
     let function: Function<'js> = eval(js, &body, FILE)?;

@@ -3,6 +3,7 @@
 //! | program | engine |
 //! |---|---|
 //! | `JavaScript` | QuickJS-ng |
+//! | `TypeScript` | oxc, then QuickJS-ng |
 //! | `Jq` | jaq |
 //! | `Template` | MiniJinja |
 
@@ -11,6 +12,7 @@ mod jq;
 #[cfg(feature = "testkit")]
 pub(crate) mod probe;
 mod template;
+mod typescript;
 
 use crate::api::ScriptError;
 use crate::wire::Outcome;
@@ -37,6 +39,10 @@ pub(crate) enum Task {
         source: String,
         variables: Map<String, Value>,
     },
+    TypeScript {
+        source: String,
+        variables: Map<String, Value>,
+    },
     Jq {
         filter: String,
         input: Value,
@@ -57,7 +63,13 @@ pub(crate) enum Task {
 /// A new engine is one file and one line here.
 pub(crate) fn run(task: Task, bounds: &Bounds) -> Outcome {
     match task {
-        Task::JavaScript { source, variables } => javascript::run(&source, &variables, bounds),
+        Task::JavaScript { source, variables } => {
+            javascript::run(&source.as_str().into(), &variables, bounds)
+        }
+        Task::TypeScript { source, variables } => match typescript::strip(&source) {
+            Ok(code) => javascript::run(&code, &variables, bounds),
+            Err(error) => quiet(Err(error)),
+        },
         Task::Jq { filter, input, variables } => quiet(jq::run(&filter, &input, variables, bounds)),
         Task::Template { source, includes, data, autoescape } => {
             quiet(template::run(&source, includes, &data, autoescape, bounds))

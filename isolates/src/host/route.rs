@@ -36,6 +36,10 @@ fn of_script(script: Script) -> Result<Route, Refused> {
             let Script { source, variables, .. } = script;
             Ok(Route::Isolate(Task::JavaScript { source, variables }))
         }
+        (Language::TypeScript, Runtime::QuickJs) => {
+            let Script { source, variables, .. } = script;
+            Ok(Route::Isolate(Task::TypeScript { source, variables }))
+        }
         (Language::Python, Runtime::Native) => Ok(Route::Python(script)),
         _ => Err(Refused::NoSuchRuntime { language, runtime }),
     }

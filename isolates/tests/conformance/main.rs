@@ -16,4 +16,5 @@ mod lives;
 mod neighbours;
 mod probes;
 mod templates;
+mod typescript;
 mod users;

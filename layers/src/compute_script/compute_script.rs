@@ -25,10 +25,10 @@ pub(crate) struct Input {
     /// The code: the body of a function, whose `return` gives the result; or a script that defines
     /// `main`, whose parameters are filled from the variables; or one that prints its result.
     script: String,
-    /// The language: `javascript` (`js`) or `python` (`py`).
+    /// The language: `javascript` (`js`), `typescript` (`ts`) or `python` (`py`).
     #[serde(default = "javascript")]
     language: String,
-    /// What runs it, if not the usual: `quickjs` for JavaScript, `native` for Python.
+    /// What runs it, if not the usual: `quickjs` for JavaScript and TypeScript, `native` for Python.
     runtime: Option<String>,
     /// Values that the code finds as variables of these names.
     #[serde(default)]
@@ -73,7 +73,7 @@ impl Atom for ComputeScript {
         io: IoType::Cpu,
         frequency: Frequency::High,
         blocker: Blocker::Isolate,
-        languages: &["javascript", "python"],
+        languages: &["javascript", "typescript", "python"],
     };
 
     fn check_literal(key: &str, value: &Value) -> Result<(), Failure> {
@@ -130,7 +130,7 @@ impl Atom for ComputeScript {
 }
 
 /// Languages that later versions bring.
-const LATER: [&str; 7] = ["typescript", "ts", "go", "golang", "rust", "rs", "wasm"];
+const LATER: [&str; 5] = ["go", "golang", "rust", "rs", "wasm"];
 
 fn language(name: &str) -> Result<Language, Failure> {
     if let Some(language) = Language::from_name(name) {
@@ -189,8 +189,8 @@ mod tests {
     #[test]
     fn a_language_of_later_is_refused_before_the_run() {
         let check = |language: &str| ComputeScript::check_literal("language", &json!(language));
-        assert!(check("JavaScript").is_ok() && check("py").is_ok());
-        for language in ["ts", "Rust", "go", "wasm"] {
+        assert!(check("JavaScript").is_ok() && check("ts").is_ok() && check("py").is_ok());
+        for language in ["Rust", "go", "wasm"] {
             let failure = check(language).unwrap_err();
             assert_eq!(failure.code, "not_supported_yet");
             assert!(failure.hint.unwrap().contains("javascript"), "{language}");

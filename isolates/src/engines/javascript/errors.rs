@@ -1,6 +1,6 @@
 //! What went wrong in a script, in its author's lines.
 
-use super::{Bounds, FILE};
+use super::{Bounds, Code, FILE};
 use crate::api::ScriptError;
 use rquickjs::Ctx;
 use serde_json::{Map, Value};
@@ -13,6 +13,17 @@ pub(super) enum Phase {
     Preparing,
     Reading,
     Running,
+}
+
+impl Code<'_> {
+    fn lines(&self) -> u32 {
+        u32::try_from(self.text.lines().count()).unwrap_or(u32::MAX).max(1)
+    }
+
+    /// The author's line and column for those of the text, all from 1.
+    fn author(&self, line: u32, column: u32) -> (u32, u32) {
+        self.places.as_ref().map_or((line, column), |places| places.author(line, column))
+    }
 }
 
 /// How many calls of a traceback are shown.
@@ -43,11 +54,11 @@ pub(super) fn explain(
     js: &Ctx<'_>,
     error: &rquickjs::Error,
     phase: Phase,
-    source: &str,
+    code: &Code<'_>,
     variables: &Map<String, Value>,
     bounds: &Bounds,
 ) -> ScriptError {
-    let explained = of(js, error, phase, source, variables, bounds);
+    let explained = of(js, error, phase, code, variables, bounds);
     // Looking at what was thrown may run code of the script, which may take too long as well.
     if Instant::now() >= bounds.deadline { ScriptError::too_late() } else { explained }
 }
@@ -56,7 +67,7 @@ fn of(
     js: &Ctx<'_>,
     error: &rquickjs::Error,
     phase: Phase,
-    source: &str,
+    code: &Code<'_>,
     variables: &Map<String, Value>,
     bounds: &Bounds,
 ) -> ScriptError {
@@ -93,9 +104,9 @@ fn of(
         return ScriptError::out_of_memory();
     }
     if phase == Phase::Reading && name == "SyntaxError" {
-        return unreadable(js, &message, &stack, source, variables);
+        return unreadable(js, &message, &stack, code, variables);
     }
-    let calls = calls(&stack, source);
+    let calls = calls(&stack, code);
     let mut traceback = String::new();
     for call in calls.iter().take(CALLS) {
         let _ = writeln!(
@@ -121,29 +132,35 @@ fn unreadable(
     js: &Ctx<'_>,
     message: &str,
     stack: &str,
-    source: &str,
+    code: &Code<'_>,
     variables: &Map<String, Value>,
 ) -> ScriptError {
     let is_word = |name: &&String| {
-        super::eval::<rquickjs::Value<'_>>(js, &format!("(async function ({name}) {{}})"), "name")
-            .is_err()
+        super::eval::<rquickjs::Value<'_>>(
+            js,
+            &format!("(async function ({name}) {{{}}})", code.directive()),
+            "name",
+        )
+        .is_err()
     };
     if let Some(name) = variables.keys().find(is_word) {
         return bad_name(name);
     }
-    let lines = u32::try_from(source.lines().count()).unwrap_or(u32::MAX).max(1);
+    let lines = code.lines();
     let place = stack.lines().find_map(numbers);
     // What is missing at the end is noticed behind it.
     let (line, column) = place.map_or((None, None), |(line, column)| {
         let line = line.saturating_sub(1);
-        if line > lines { (Some(lines), None) } else { (Some(line.max(1)), Some(column)) }
+        let past_the_end = line > lines;
+        let (line, column) = code.author(line.clamp(1, lines), column);
+        (Some(line), (!past_the_end).then_some(column))
     });
     let error = ScriptError {
         line,
         column,
         ..ScriptError::new("script_syntax", format!("SyntaxError: {message}"))
     };
-    if source.contains("import ") || source.contains("export ") {
+    if code.text.contains("import ") || code.text.contains("export ") {
         return error.hint("scripts are no modules: there is nothing to import or export");
     }
     error
@@ -173,12 +190,13 @@ struct Call<'a> {
 }
 
 /// The calls that stand in the script, innermost first.
-fn calls<'a>(stack: &'a str, source: &str) -> Vec<Call<'a>> {
-    let last = u32::try_from(source.lines().count()).unwrap_or(u32::MAX).max(1);
+fn calls<'a>(stack: &'a str, code: &Code<'_>) -> Vec<Call<'a>> {
+    let last = code.lines();
     let call = |text: &'a str| {
         let (line, column) = numbers(text)?;
         // The line before the script and the one behind it are not the author's.
         let line = line.checked_sub(1).filter(|line| (1..=last).contains(line))?;
+        let (line, column) = code.author(line, column);
         let name = text.trim().strip_prefix("at ").and_then(|text| text.split_once(FILE));
         Some(Call { name: name.map_or("", |(name, _)| name), line, column })
     };
