@@ -36,6 +36,7 @@ struct Inner {
     /// How often a path still fails, and with what.
     failing: Mutex<BTreeMap<String, (u32, u16)>>,
     held: watch::Sender<BTreeSet<String>>,
+    answers: Mutex<BTreeMap<String, Value>>,
 }
 
 impl Seen {
@@ -74,6 +75,11 @@ impl Stub {
     /// The next `times` requests to this path are answered with this status.
     pub fn fail(&self, path: &str, times: u32, status: u16) {
         lock(&self.inner.failing).insert(path.to_owned(), (times, status));
+    }
+
+    /// From now on requests to this path are answered with this, not with what they say.
+    pub fn answer(&self, path: &str, answer: Value) {
+        lock(&self.inner.answers).insert(path.to_owned(), answer);
     }
 
     /// All requests so far.
@@ -126,7 +132,10 @@ async fn answer(
         return (status, "told to fail").into_response();
     }
     let sent: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
-    let answer = json!({ "path": path, "method": method.as_str(), "hit": hit, "sent": sent });
+    let told = lock(&inner.answers).get(&path).cloned();
+    let answer = told.unwrap_or_else(
+        || json!({ "path": path, "method": method.as_str(), "hit": hit, "sent": sent }),
+    );
     ([("content-type", "application/json")], answer.to_string()).into_response()
 }
 

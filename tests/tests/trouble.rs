@@ -36,7 +36,7 @@ fn bytes(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let named = files.map(|entry| {
         (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
     });
-    named.filter(|(name, _)| !name.ends_with(".lock") && !name.ends_with("-shm")).collect()
+    named.filter(|(name, _)| !matches!(name.as_str(), "jalm.db.lock" | "jalm.db-shm")).collect()
 }
 
 /// An error that says what and where, with a hint, and nothing on stdout.
