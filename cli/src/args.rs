@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Exec(Exec),
     /// List the atoms, or explain one
     Atoms(Atoms),
+    /// List the languages of scripts, with what runs them here
+    Isolates(Isolates),
     /// Print the JSON Schema of intents, for editors
     Schema,
     /// Print shell completions
@@ -135,6 +137,16 @@ pub(crate) struct Serve {
 pub(crate) struct Atoms {
     /// The atom to explain
     pub(crate) name: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Isolates {
+    /// Measure each one: its first script, those that follow, and their memory
+    #[arg(long)]
+    pub(crate) measure: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

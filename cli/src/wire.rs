@@ -44,6 +44,11 @@ pub(crate) fn open_store(config: &Config) -> Result<Arc<dyn Store>, Error> {
 
 /// The sandboxes. Nothing is started before the first script runs.
 pub(crate) fn isolates(config: &Config) -> Result<Isolates, Error> {
+    isolate_options(config).map(Isolates::new)
+}
+
+/// The settings of the sandboxes.
+pub(crate) fn isolate_options(config: &Config) -> Result<jalm_isolates::Options, Error> {
     let worker_exe = std::env::current_exe()
         .map_err(|error| Error::failed(format!("cannot find my own executable: {error}")))?;
     let mut options = jalm_isolates::Options::new(worker_exe);
@@ -53,7 +58,7 @@ pub(crate) fn isolates(config: &Config) -> Result<Isolates, Error> {
     if let Some(most) = config.max_scripts {
         options.max_children = most;
     }
-    Ok(Isolates::new(options))
+    Ok(options)
 }
 
 /// The weakest sandbox that the settings accept.

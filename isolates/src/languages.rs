@@ -10,6 +10,7 @@ pub enum Language {
     JavaScript,
     TypeScript,
     Python,
+    Wasm,
 }
 
 /// What runs a language.
@@ -20,6 +21,8 @@ pub enum Runtime {
     QuickJs,
     /// The host's own interpreter or a program compiled for it.
     Native,
+    /// In the binary.
+    Wasmtime,
 }
 
 /// How a runtime is kept apart (DESIGN §6).
@@ -27,8 +30,21 @@ pub enum Runtime {
 pub enum Kind {
     /// An interpreter of this binary, in a child of the sandboxed worker.
     Isolate,
+    /// WebAssembly in wasmtime, in a sandboxed process that keeps nothing of a call.
+    Wasm,
     /// A process of the language's own runtime, in a sandbox of its own.
     Process,
+}
+
+impl Kind {
+    /// The name in records and lists.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Isolate => "isolate",
+            Self::Wasm => "wasm",
+            Self::Process => "process",
+        }
+    }
 }
 
 /// One line of the table.
@@ -49,6 +65,7 @@ pub const ENGINES: &[Engine] = &[
     engine(Language::JavaScript, Runtime::QuickJs, Kind::Isolate),
     engine(Language::TypeScript, Runtime::QuickJs, Kind::Isolate),
     engine(Language::Python, Runtime::Native, Kind::Process),
+    engine(Language::Wasm, Runtime::Wasmtime, Kind::Wasm),
 ];
 
 impl Language {
@@ -57,6 +74,7 @@ impl Language {
         (Self::JavaScript, &["javascript", "js"]),
         (Self::TypeScript, &["typescript", "ts"]),
         (Self::Python, &["python", "py", "python3"]),
+        (Self::Wasm, &["wasm", "webassembly", "wat"]),
     ];
 
     /// The usual name.
@@ -79,7 +97,8 @@ impl Language {
 }
 
 impl Runtime {
-    const NAMES: &[(Self, &str)] = &[(Self::QuickJs, "quickjs"), (Self::Native, "native")];
+    const NAMES: &[(Self, &str)] =
+        &[(Self::QuickJs, "quickjs"), (Self::Native, "native"), (Self::Wasmtime, "wasmtime")];
 
     /// The name as it is written.
     pub fn name(self) -> &'static str {

@@ -17,11 +17,12 @@ mod host;
 mod languages;
 mod native;
 mod sandbox;
+mod wasm;
 mod wire;
 mod worker;
 
 pub use api::*;
-pub use host::Isolates;
+pub use host::{Isolates, Surveyed, survey};
 pub use languages::*;
 pub use worker::worker_main;
 

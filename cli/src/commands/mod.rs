@@ -5,6 +5,7 @@ mod config;
 mod doctor;
 mod exec;
 mod input;
+mod isolates;
 mod plan;
 mod run;
 mod serve;
@@ -24,6 +25,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Serve(args) => serve::run(global, &args),
         Command::Exec(command) => exec::run(command),
         Command::Atoms(args) => atoms::run(&args),
+        Command::Isolates(args) => isolates::run(global, &args),
         Command::Schema => {
             print::out(format_args!("{:#}", jalm_kernel::intent::json_schema()));
             Ok(ExitCode::SUCCESS)

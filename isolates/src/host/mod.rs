@@ -1,15 +1,19 @@
 //! The server's side: starts the worker, hands jobs over, waits for their end.
 
+pub(crate) mod process;
 mod route;
 mod start;
+mod survey;
 pub(crate) mod verdict;
 mod worker;
 
+pub use survey::{Surveyed, survey};
 pub(crate) use verdict::NOT_LOCKED_IN;
 
 use crate::api::{Job, Limits, Options, Refused, Report, Strength, Verdict};
 use crate::engines::Task;
 use crate::native::Native;
+use crate::wasm::{Place, Wasm};
 use crate::wire::{Ended, Order};
 use route::{Route, route};
 use std::sync::Arc;
@@ -23,7 +27,7 @@ use worker::Worker;
 /// How much longer than its wall clock a run may take before the worker itself is given up.
 /// The worker kills a child that overstays within milliseconds, and the kernel ends it when its
 /// processor time is used up; both may take longer on a busy machine.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(15);
 
 /// Room in an answer for what is neither result nor printed text.
 const ENVELOPE: u64 = 64 * 1024;
@@ -39,6 +43,7 @@ struct Inner {
     permits: Arc<Semaphore>,
     next_id: AtomicU64,
     native: Native,
+    wasm: Wasm,
 }
 
 #[derive(Debug, Default)]
@@ -61,12 +66,14 @@ impl Isolates {
     pub fn new(options: Options) -> Self {
         let permits = Arc::new(Semaphore::new(options.max_children.max(1)));
         let state = Mutex::new(State::default());
+        let wasm = Wasm::new(&options);
         Self(Arc::new(Inner {
             options,
             state,
             permits,
             next_id: AtomicU64::new(1),
             native: Native::default(),
+            wasm,
         }))
     }
 
@@ -99,6 +106,29 @@ impl Isolates {
                 let _permit = permit.map_err(|_| stopped())?;
                 self.0.native.run(&self.0.options, &script, &limits).await
             }
+            Route::Wasm(script) => {
+                let worker = self.worker().await?;
+                let compile = async |limits| {
+                    let source = script.source.clone();
+                    self.run_in_worker(&Task::CompileWasm { source }, limits).await
+                };
+                self.0.wasm.run(&script, &self.wasm_place(&worker, &limits), compile).await
+            }
+            #[cfg(feature = "testkit")]
+            Route::ProbeWasm(attempts) => {
+                let worker = self.worker().await?;
+                self.0.wasm.probe(attempts, &self.wasm_place(&worker, &limits)).await
+            }
+        }
+    }
+
+    /// A runner has a sandbox like that of the worker, or there is none.
+    fn wasm_place<'a>(&'a self, worker: &Worker, limits: &'a Limits) -> Place<'a> {
+        Place {
+            options: &self.0.options,
+            strength: worker.strength(),
+            isolation: worker.wasm_isolation(),
+            limits,
         }
     }
 
@@ -159,6 +189,7 @@ impl Isolates {
     pub async fn shutdown(&self) {
         self.0.permits.close();
         self.0.native.shutdown().await;
+        self.0.wasm.shutdown();
         if let Some(worker) = self.0.state.lock().await.worker.take() {
             worker.stop();
             // Waiting for its end blocks, if only for a moment.
