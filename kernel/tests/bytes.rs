@@ -18,7 +18,8 @@ const MUTATIONS: usize = 12;
 
 fn seeds(entry: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(entry);
-    let files = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
+    let files =
+        std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
     paths.sort();
     paths.into_iter().map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
@@ -59,7 +60,8 @@ fn no_bytes_from_outside_break_a_promise() {
         for (path, seed) in &seeds {
             let broken = |bytes: &[u8]| {
                 eprintln!(
-                    "{name} breaks on a mutation of {path:?}: {:?}",
+                    "{name} breaks on a mutation of {}: {:?}",
+                    path.display(),
                     String::from_utf8_lossy(bytes)
                 );
             };

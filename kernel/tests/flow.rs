@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
     clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
     reason = "tests explain themselves by their names and may fail by panicking"
 )]
 

@@ -3,6 +3,9 @@
 #[allow(dead_code, reason = "not every test file has such entries")]
 pub(crate) mod entries;
 
+#[allow(dead_code, reason = "not every test file writes intents")]
+pub(crate) mod intents;
+
 use jalm_kernel::atom::{AtomSpec, Catalog, Effect, Layer, RetrySafety};
 use serde_json::json;
 
