@@ -1,6 +1,7 @@
 //! JavaScript, by QuickJS-ng: a fresh runtime for one script.
 
 mod errors;
+mod ready;
 
 use super::typescript::Places;
 use super::{Bounds, result_of};
@@ -8,8 +9,9 @@ use crate::api::ScriptError;
 use crate::sandbox;
 use crate::wire::Outcome;
 use errors::{Phase, explain};
+pub(super) use ready::Ready;
 use rquickjs::context::EvalOptions;
-use rquickjs::{Context, Ctx, Function, Object, Promise, Runtime, Value as Js};
+use rquickjs::{Ctx, Function, Object, Promise, Value as Js};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -43,6 +45,12 @@ impl<'a> From<&'a str> for Code<'a> {
 }
 
 impl Code<'_> {
+    /// For a runtime elsewhere.
+    pub(super) fn to_value(&self) -> Value {
+        let places = self.places.as_ref().map(Places::list);
+        serde_json::json!({ "text": self.text, "strict": self.strict, "places": places })
+    }
+
     /// The first statement of the function that the script becomes.
     fn directive(&self) -> &'static str {
         if self.strict { "'use strict';" } else { "" }
@@ -57,9 +65,14 @@ struct Printed {
     overflown: Cell<bool>,
 }
 
-pub(super) fn run(code: &Code<'_>, variables: &Map<String, Value>, bounds: &Bounds) -> Outcome {
+pub(super) fn run(
+    ready: &Ready,
+    code: &Code<'_>,
+    variables: &Map<String, Value>,
+    bounds: &Bounds,
+) -> Outcome {
     let printed = Rc::new(Printed::default());
-    let result = evaluate(code, variables, bounds, &printed);
+    let result = evaluate(ready, code, variables, bounds, &printed);
     let overflown = printed.overflown.get();
     let (mut stdout, mut stderr) = (printed.out.take(), printed.err.take());
     let result = if overflown {
@@ -83,16 +96,14 @@ fn from_print(text: &str, bounds: &Bounds) -> Value {
 
 /// None if the script returned nothing.
 fn evaluate(
+    ready: &Ready,
     code: &Code<'_>,
     variables: &Map<String, Value>,
     bounds: &Bounds,
     printed: &Rc<Printed>,
 ) -> Result<Option<Value>, ScriptError> {
     errors::check_names(variables)?;
-    let bug = |error: rquickjs::Error| {
-        ScriptError::new("script_crashed", format!("the interpreter failed: {error}"))
-    };
-    let runtime = Runtime::new().map_err(bug)?;
+    let Ready { runtime, context, .. } = ready;
     runtime.set_memory_limit(usize::try_from(bounds.memory).unwrap_or(usize::MAX));
     runtime.set_max_stack_size(STACK);
     let (deadline, watched) = (bounds.deadline, printed.clone());
@@ -101,10 +112,9 @@ fn evaluate(
             watched.overflown.get() || Instant::now() >= deadline
         })));
     }
-    let context = Context::full(&runtime).map_err(bug)?;
     let result = context.with(|js| {
         let phase = Cell::new(Phase::Preparing);
-        let result = call(&js, code, variables, (bounds, printed), &phase);
+        let result = call(&js, ready, code, variables, (bounds, printed), &phase);
         result.map_err(|error| explain(&js, &error, phase.get(), code, variables, bounds))
     })?;
     result.map(|text| result_of(&text, bounds)).transpose()
@@ -113,6 +123,7 @@ fn evaluate(
 /// The result as JSON text.
 fn call<'js>(
     js: &Ctx<'js>,
+    ready: &Ready,
     code: &Code<'_>,
     variables: &Map<String, Value>,
     (bounds, printed): (&Bounds, &Rc<Printed>),
@@ -131,8 +142,8 @@ fn call<'js>(
         buffer.push('\n');
         Ok(())
     })?;
-    let prelude: Function<'js> = eval(js, PRELUDE, "prelude")?;
-    let call_main: Function<'js> = prelude.call((print,))?;
+    ready::set_chance(js)?;
+    let call_main: Function<'js> = ready.prelude(js)?.call((print,))?;
     let names: Vec<&str> = variables.keys().map(String::as_str).collect();
     // What is put before the script stands on a line of its own: `errors` counts without it.
     let body = format!(

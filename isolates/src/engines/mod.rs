@@ -60,14 +60,23 @@ pub(crate) enum Task {
     },
 }
 
+/// What the worker prepares once, for all its children.
+pub(crate) struct Ready(javascript::Ready);
+
+impl Ready {
+    pub(crate) fn new() -> Result<Self, String> {
+        javascript::Ready::new().map(Self).map_err(|error| error.to_string())
+    }
+}
+
 /// A new engine is one file and one line here.
-pub(crate) fn run(task: Task, bounds: &Bounds) -> Outcome {
+pub(crate) fn run(ready: &Ready, task: Task, bounds: &Bounds) -> Outcome {
     match task {
         Task::JavaScript { source, variables } => {
-            javascript::run(&source.as_str().into(), &variables, bounds)
+            javascript::run(&ready.0, &source.as_str().into(), &variables, bounds)
         }
         Task::TypeScript { source, variables } => match typescript::strip(&source) {
-            Ok(code) => javascript::run(&code, &variables, bounds),
+            Ok(code) => javascript::run(&ready.0, &code, &variables, bounds),
             Err(error) => quiet(Err(error)),
         },
         Task::Jq { filter, input, variables } => quiet(jq::run(&filter, &input, variables, bounds)),

@@ -2,7 +2,7 @@
 
 use super::leave;
 use crate::api::ScriptError;
-use crate::engines::{self, Bounds};
+use crate::engines::{self, Bounds, Ready};
 use crate::host::NOT_LOCKED_IN;
 use crate::sandbox;
 use crate::wire::Outcome;
@@ -24,8 +24,11 @@ pub(super) struct Place {
     pub(super) worker: Pid,
 }
 
+/// Room for a job's first bytes; most jobs are smaller.
+const USUAL_JOB: usize = 16 * 1024;
+
 /// Never returns to the worker's loop.
-pub(super) fn run(socket: OwnedFd, place: &Place) -> ! {
+pub(super) fn run(socket: OwnedFd, place: &Place, ready: &Ready) -> ! {
     let deadline = Instant::now() + place.wall;
     // The control socket and the other children's descriptors are the worker's alone.
     if !sandbox::off("descriptors") {
@@ -39,7 +42,7 @@ pub(super) fn run(socket: OwnedFd, place: &Place) -> ! {
         leave(NOT_LOCKED_IN);
     }
     let mut socket = File::from(socket);
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(USUAL_JOB);
     let task: engines::Task =
         match socket.read_to_end(&mut bytes).map(|_| serde_json::from_slice(&bytes)) {
             Ok(Ok(task)) => task,
@@ -49,7 +52,7 @@ pub(super) fn run(socket: OwnedFd, place: &Place) -> ! {
         };
     drop(bytes);
     let bounds = Bounds { deadline, memory: place.memory, output: place.output };
-    let ran = std::panic::catch_unwind(AssertUnwindSafe(|| engines::run(task, &bounds)));
+    let ran = std::panic::catch_unwind(AssertUnwindSafe(|| engines::run(ready, task, &bounds)));
     let mut outcome = ran.unwrap_or_else(|panic| panicked(panic.as_ref()));
     outcome.memory = memory_used();
     answer(socket, &outcome)
@@ -87,6 +90,8 @@ fn refused(error: &serde_json::Error) -> Outcome {
 fn answer(mut socket: File, outcome: &Outcome) -> ! {
     let bytes = serde_json::to_vec(outcome).unwrap_or_default();
     let written = socket.write_all(&bytes).is_ok();
+    // The server has its answer now, not only when this process is taken down.
+    drop(socket);
     leave(i32::from(!written))
 }
 

@@ -7,8 +7,9 @@ pub(crate) use child::memory_used;
 pub(crate) use watch::tell;
 
 use crate::api::Strength;
+use crate::engines::Ready;
 use crate::native;
-use crate::sandbox;
+use crate::sandbox::{self, Missing};
 use crate::wire::Notice;
 use rustix::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::process::Pid;
@@ -35,10 +36,14 @@ pub fn worker_main() -> ! {
     }
     die_quietly();
     let memory = sandbox::virtual_memory();
-    match sandbox::enter(wanted) {
-        Ok(report) => {
+    let entered = sandbox::enter(wanted).and_then(|report| {
+        let engines = Ready::new().map_err(|why| Missing { layer: "worker", why })?;
+        Ok((report, watch::Base { memory, engines }))
+    });
+    match entered {
+        Ok((report, base)) => {
             if watch::tell(control.as_fd(), &Notice::Ready(report)).is_ok() {
-                watch::run(&control, memory);
+                watch::run(&control, &base);
             }
             leave(0)
         }

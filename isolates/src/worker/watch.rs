@@ -1,6 +1,7 @@
 //! The worker's loop: orders in, children out, nobody overstays.
 
 use super::{Control, child, fork, leave};
+use crate::engines::Ready;
 use crate::sandbox;
 use crate::wire::{Ended, MAX_NOTICE, Notice, Order};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -32,8 +33,15 @@ pub(crate) fn tell(control: Control<'_>, notice: &Notice) -> Result<(), Errno> {
     send(control, &bytes, SendFlags::NOSIGNAL).map(drop)
 }
 
-/// Works until the server closes the control socket. `memory` is the address space at the start.
-pub(super) fn run(control: &OwnedFd, memory: u64) {
+/// What every child starts from.
+pub(super) struct Base {
+    /// The worker's address space, in bytes.
+    pub(super) memory: u64,
+    pub(super) engines: Ready,
+}
+
+/// Works until the server closes the control socket.
+pub(super) fn run(control: &OwnedFd, base: &Base) {
     let mut children: Vec<Child> = Vec::new();
     loop {
         let ready = wait(control, &children);
@@ -56,7 +64,7 @@ pub(super) fn run(control: &OwnedFd, memory: u64) {
             let _ = tell(control.as_fd(), &Notice::Ended(ended));
             false
         });
-        if ready.first().copied().unwrap_or(false) && !take_order(control, &mut children, memory) {
+        if ready.first().copied().unwrap_or(false) && !take_order(control, &mut children, base) {
             break;
         }
     }
@@ -105,7 +113,7 @@ fn reap(id: u64, pid: Pid) -> Ended {
 }
 
 /// Takes one order; false when the server has closed the socket.
-fn take_order(control: &OwnedFd, children: &mut Vec<Child>, memory_before: u64) -> bool {
+fn take_order(control: &OwnedFd, children: &mut Vec<Child>, base: &Base) -> bool {
     let mut bytes = [0; Order::SIZE];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -129,10 +137,11 @@ fn take_order(control: &OwnedFd, children: &mut Vec<Child>, memory_before: u64) 
     match (Order::from_bytes(&bytes[..length]), socket) {
         (Some(Order::Run { id, wall_ms, memory, output }), socket) => {
             let wall = Duration::from_millis(wall_ms);
-            let task = child::Place { wall, memory, output, memory_before, worker: getpid() };
+            let task =
+                child::Place { wall, memory, output, memory_before: base.memory, worker: getpid() };
             // Without a socket there was no descriptor left for it.
             let started = socket.ok_or(std::io::ErrorKind::InvalidInput.into());
-            match started.and_then(|socket| start(socket, &task)) {
+            match started.and_then(|socket| start(socket, &task, &base.engines)) {
                 Ok((pid, pidfd)) => children.push(Child {
                     id,
                     pid,
@@ -163,9 +172,9 @@ fn take_order(control: &OwnedFd, children: &mut Vec<Child>, memory_before: u64) 
     true
 }
 
-fn start(socket: OwnedFd, task: &child::Place) -> std::io::Result<(Pid, OwnedFd)> {
+fn start(socket: OwnedFd, task: &child::Place, engines: &Ready) -> std::io::Result<(Pid, OwnedFd)> {
     match fork()? {
-        None => child::run(socket, task),
+        None => child::run(socket, task, engines),
         Some(pid) => {
             // The child keeps its own copy of the socket.
             drop(socket);
