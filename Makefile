@@ -4,10 +4,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 
-.PHONY: help demo dev_setup dev_run dev_test check lint bench soak kernel_raw kernel_group kernel_cards gen kernel_clean
+.PHONY: help demo dev_setup dev_run dev_test check lint bench bench_kernel soak search_isolate kernel_raw kernel_group kernel_cards gen kernel_clean
 
 help: ## List the targets
-	@grep -hE '^[a-z_]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z_]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 demo: dev_setup ## Build, run an intent over all six layers to its end, show the result
 	$(CARGO) build --package jalm
@@ -43,6 +43,10 @@ bench_kernel: ## Measure single functions (criterion)
 
 soak: dev_setup ## The long tests: 1,000 kills, many more simulated crashes
 	JALM_KILLS=1000 JALM_SIM_CASES=1000000 $(CARGO) nextest run --workspace --no-fail-fast -E 'test(/kill|simulat/)'
+
+search_isolate: ## Look at this host: what can run foreign code, how fast
+	$(CARGO) build --release --package jalm
+	$(CARGO) xtask search-isolate
 
 kernel_raw: ## Generate kernel/raw_atomics.csv
 	$(CARGO) xtask gen --only raw

@@ -15,6 +15,7 @@ mod r#gen;
 mod links;
 mod repo;
 mod samples;
+mod search_isolate;
 mod size;
 
 use finding::Finding;
@@ -59,6 +60,11 @@ const COMMANDS: &[Command] = &[
         run: samples::run,
     },
     Command {
+        name: "search-isolate",
+        about: "Look at this host and write candidates/isolates.json",
+        run: search_isolate::run,
+    },
+    Command {
         name: "errors",
         about: "Compare the error codes of the code with docs/errors.md",
         run: errors::run,
@@ -95,7 +101,7 @@ fn main() -> ExitCode {
 fn usage() -> ExitCode {
     note("usage: cargo xtask COMMAND\n");
     for command in COMMANDS {
-        note(format_args!("  {:<8}{}", command.name, command.about));
+        note(format_args!("  {:<15} {}", command.name, command.about));
     }
     ExitCode::from(2)
 }
