@@ -8,6 +8,7 @@ mod client;
 mod engine;
 mod figures;
 mod intents;
+mod scripts;
 mod server;
 mod system;
 
@@ -33,6 +34,9 @@ fn main() {
     }
     if run("start") {
         system::start(&binary);
+    }
+    if run("scripts") {
+        scripts::scripts(&binary);
     }
     if run("history") {
         system::history(&binary);

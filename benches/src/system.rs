@@ -35,7 +35,7 @@ pub(crate) fn throughput(binary: &str) {
 }
 
 /// An execution that failed would be a fast one.
-fn completed(status: u16, body: &[u8]) {
+pub(crate) fn completed(status: u16, body: &[u8]) {
     let wanted = b"\"status\":\"completed\"";
     let start = &body[..body.len().min(300)];
     let good = status == 200 && start.windows(wanted.len()).any(|window| window == wanted);
