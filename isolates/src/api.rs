@@ -27,6 +27,9 @@ pub struct Options {
     pub python: PathBuf,
     /// Python processes that are kept ready for the next script, once there was a first one.
     pub python_ahead: usize,
+    /// WebAssembly modules that run at once, each in a process of its own that is kept for the next
+    /// one, once there was a first one.
+    pub wasm_runners: usize,
 }
 
 impl Options {
@@ -39,6 +42,7 @@ impl Options {
             max_children: 2 * std::thread::available_parallelism().map_or(2, usize::from),
             python: PathBuf::from("python3"),
             python_ahead: 2,
+            wasm_runners: std::thread::available_parallelism().map_or(2, usize::from),
         }
     }
 }
@@ -102,6 +106,12 @@ pub enum Program {
     /// Tries forbidden system calls and gives each one's errno; for the conformance suite.
     #[cfg(feature = "testkit")]
     Probe {
+        /// The names of the attempts to make.
+        attempts: Vec<String>,
+    },
+    /// The same in the process that runs WebAssembly.
+    #[cfg(feature = "testkit")]
+    ProbeWasm {
         /// The names of the attempts to make.
         attempts: Vec<String>,
     },

@@ -6,6 +6,7 @@
 //! | `TypeScript` | oxc, then QuickJS-ng |
 //! | `Jq` | jaq |
 //! | `Template` | MiniJinja |
+//! | `CompileWasm` | wasmtime's compiler; the module runs elsewhere (`wasm`) |
 
 mod javascript;
 mod jq;
@@ -54,6 +55,9 @@ pub(crate) enum Task {
         data: Map<String, Value>,
         autoescape: bool,
     },
+    CompileWasm {
+        source: String,
+    },
     #[cfg(feature = "testkit")]
     Probe {
         attempts: Vec<String>,
@@ -83,6 +87,7 @@ pub(crate) fn run(ready: &Ready, task: Task, bounds: &Bounds) -> Outcome {
         Task::Template { source, includes, data, autoescape } => {
             quiet(template::run(&source, includes, &data, autoescape, bounds))
         }
+        Task::CompileWasm { source } => quiet(crate::wasm::compile(&source)),
         #[cfg(feature = "testkit")]
         Task::Probe { attempts } => quiet(Ok(probe::run(&attempts))),
     }
@@ -94,7 +99,7 @@ pub(crate) fn quiet(result: Result<Value, ScriptError>) -> Outcome {
 }
 
 /// A result as JSON text, which must be within the bounds.
-fn result_of(text: &str, bounds: &Bounds) -> Result<Value, ScriptError> {
+pub(crate) fn result_of(text: &str, bounds: &Bounds) -> Result<Value, ScriptError> {
     if text.len() as u64 > bounds.output {
         return Err(ScriptError::too_much(bounds.output));
     }

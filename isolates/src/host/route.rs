@@ -10,6 +10,11 @@ pub(super) enum Route {
     Isolate(Task),
     /// In a child of the Python zygote.
     Python(Script),
+    /// In a runner of WebAssembly.
+    Wasm(Script),
+    /// The same, for the conformance suite.
+    #[cfg(feature = "testkit")]
+    ProbeWasm(Vec<String>),
 }
 
 /// Finds the isolate of a program.
@@ -24,6 +29,8 @@ pub(super) fn route(program: Program) -> Result<Route, Refused> {
         }
         #[cfg(feature = "testkit")]
         Program::Probe { attempts } => Ok(Route::Isolate(Task::Probe { attempts })),
+        #[cfg(feature = "testkit")]
+        Program::ProbeWasm { attempts } => Ok(Route::ProbeWasm(attempts)),
     }
 }
 
@@ -41,6 +48,7 @@ fn of_script(script: Script) -> Result<Route, Refused> {
             Ok(Route::Isolate(Task::TypeScript { source, variables }))
         }
         (Language::Python, Runtime::Native) => Ok(Route::Python(script)),
+        (Language::Wasm, Runtime::Wasmtime) => Ok(Route::Wasm(script)),
         _ => Err(Refused::NoSuchRuntime { language, runtime }),
     }
 }

@@ -1,26 +1,21 @@
 //! The worker process as the server sees it: a control socket and a thread that listens to it.
 
+use super::process::{self, Failure, end, first_notice, receive};
 use crate::api::{Report, Strength, WORKER_ARG};
-use crate::wire::{Ended, MAX_NOTICE, Notice, Order};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::wire::{Ended, Notice, Order};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::io::{Errno, IoSlice};
+use rustix::io::IoSlice;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown,
-    SocketFlags, SocketType, recv, sendmsg, shutdown, socketpair,
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, SocketFlags,
+    SocketType, sendmsg, shutdown, socketpair,
 };
 use std::collections::HashMap;
 use std::mem::MaybeUninit;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-
-/// Building a sandbox takes milliseconds; a worker that says nothing for so long never will.
-const START_LIMIT: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
 /// A running worker.
 #[derive(Debug)]
@@ -28,6 +23,7 @@ pub(super) struct Worker {
     control: OwnedFd,
     strength: Strength,
     isolation: Arc<str>,
+    wasm_isolation: Arc<str>,
     pending: Mutex<HashMap<u64, Pending>>,
     gone: AtomicBool,
     listener: Mutex<Option<JoinHandle<()>>>,
@@ -39,9 +35,6 @@ struct Pending {
     ended: oneshot::Sender<Ended>,
     _permit: OwnedSemaphorePermit,
 }
-
-/// The layer that failed, and why.
-type Failure = (String, String);
 
 impl Worker {
     /// Starts a worker and waits until its sandbox stands.
@@ -76,6 +69,11 @@ impl Worker {
     /// What is in force, in one line.
     pub(super) fn isolation(&self) -> Arc<str> {
         self.isolation.clone()
+    }
+
+    /// The same for a process that runs WebAssembly, in a sandbox of the same layers.
+    pub(super) fn wasm_isolation(&self) -> Arc<str> {
+        self.wasm_isolation.clone()
     }
 
     pub(super) fn is_gone(&self) -> bool {
@@ -141,24 +139,10 @@ fn begin(
     theirs: OwnedFd,
     tell: &mpsc::Sender<Result<(Arc<Worker>, Report), Failure>>,
 ) {
-    let failed = |why: String| ("worker".to_owned(), why);
-    let child = Command::new(exe)
-        .arg(WORKER_ARG)
-        .arg(strength.name())
-        .env_clear()
-        // mimalloc, if the executable has it, would reserve a gigabyte before any limit is set,
-        // and a script could use all of that on top of what it may have. No less than 64 MiB
-        // would do, so it gets all from the kernel as it is needed.
-        .env("MIMALLOC_ARENA_RESERVE", "0")
-        .stdin(Stdio::from(theirs))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .current_dir("/")
-        .spawn();
-    let mut child = match child {
+    let mut child = match process::start(exe, &[WORKER_ARG, strength.name()], theirs) {
         Ok(child) => child,
-        Err(error) => {
-            let _ = tell.send(Err(failed(format!("cannot start {}: {error}", exe.display()))));
+        Err(failure) => {
+            let _ = tell.send(Err(failure));
             return;
         }
     };
@@ -172,10 +156,12 @@ fn begin(
     };
     let layers: Vec<&str> =
         report.layers.iter().filter(|layer| layer.works).map(|layer| layer.name.as_str()).collect();
+    let layers = layers.join(", ");
     let worker = Arc::new(Worker {
         control: ours,
         strength,
-        isolation: format!("isolate/{}: {}", strength.name(), layers.join(", ")).into(),
+        isolation: format!("isolate/{}: {layers}", strength.name()).into(),
+        wasm_isolation: format!("wasm/{}: wasmtime, {layers}", strength.name()).into(),
         pending: Mutex::new(HashMap::new()),
         gone: AtomicBool::new(false),
         listener: Mutex::new(None),
@@ -187,22 +173,6 @@ fn begin(
     // Those who wait for a run hear that it has gone with the worker.
     lock(&worker.pending).clear();
     end(&mut child);
-}
-
-/// The worker says at once whether its sandbox stands.
-fn first_notice(control: &OwnedFd) -> Result<Report, Failure> {
-    let failed = |why: &str| ("worker".to_owned(), why.to_owned());
-    let mut fds = [PollFd::new(control, PollFlags::IN)];
-    match rustix::io::retry_on_intr(|| poll(&mut fds, Some(&START_LIMIT))) {
-        Ok(1..) => {}
-        Ok(0) => return Err(failed("the worker does not say that it is ready")),
-        Err(error) => return Err(failed(&format!("cannot wait for the worker: {error}"))),
-    }
-    match receive(control) {
-        Some(Notice::Ready(report)) => Ok(report),
-        Some(Notice::Failed { layer, why }) => Err((layer, why)),
-        Some(Notice::Ended(_)) | None => Err(failed("the worker ended while it built its sandbox")),
-    }
 }
 
 /// Brings notices to those who wait, until the worker has gone.
@@ -221,29 +191,4 @@ fn listen(worker: &Worker) {
             }
         }
     }
-}
-
-/// The next notice; None when the worker has gone or makes no sense.
-fn receive(control: &OwnedFd) -> Option<Notice> {
-    let mut bytes = vec![0; MAX_NOTICE];
-    loop {
-        match recv(control, &mut bytes[..], RecvFlags::empty()) {
-            Ok((_, 0)) => return None,
-            Ok((_, length)) => return serde_json::from_slice(bytes.get(..length)?).ok(),
-            Err(Errno::INTR) => {}
-            Err(_) => return None,
-        }
-    }
-}
-
-/// Waits a moment for the process, then kills it.
-fn end(child: &mut Child) {
-    for _ in 0..50 {
-        if let Ok(Some(_)) = child.try_wait() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let _ = child.kill();
-    let _ = child.wait();
 }

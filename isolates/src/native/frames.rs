@@ -27,19 +27,19 @@ struct Told {
 
 /// What a child has said so far.
 #[derive(Default)]
-pub(super) struct Said {
+pub(crate) struct Said {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
     memory: u64,
     end: Option<Vec<u8>>,
     /// More than it may say.
-    pub(super) too_much: bool,
+    pub(crate) too_much: bool,
 }
 
 impl Said {
     /// Reads until the end, or until the child falls silent. What has come stays in `self` when
     /// the future is dropped.
-    pub(super) async fn hear(&mut self, socket: &mut (impl AsyncRead + Unpin), most: u64) {
+    pub(crate) async fn hear(&mut self, socket: &mut (impl AsyncRead + Unpin), most: u64) {
         let mut left = most;
         while self.end.is_none() {
             let mut head = [0; 5];
@@ -73,8 +73,13 @@ impl Said {
         }
     }
 
+    /// Whether the end has come.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
     /// The outcome, if the child came to its end; else what it printed.
-    pub(super) fn outcome(self) -> Result<Outcome, (String, String)> {
+    pub(crate) fn outcome(self) -> Result<Outcome, (String, String)> {
         let text = |bytes: Vec<u8>| {
             String::from_utf8(bytes)
                 .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
@@ -100,6 +105,8 @@ impl From<Told> for ScriptError {
         let code = match code.as_str() {
             "script_syntax" => "script_syntax",
             "script_memory" => "script_memory",
+            "script_timeout" => "script_timeout",
+            "script_output" => "script_output",
             _ => "script_error",
         };
         Self { line, column, traceback, hint, ..Self::new(code, message) }

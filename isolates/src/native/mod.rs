@@ -15,7 +15,7 @@
 //! | `run` | one job in one child |
 
 mod enter;
-mod frames;
+pub(crate) mod frames;
 mod interpreter;
 mod run;
 mod settings;

@@ -57,11 +57,25 @@ pub(super) fn worker_limits() -> Result<(), Missing> {
     set(Resource::Nofile, 256)
 }
 
+/// Neither processes nor threads.
+pub(super) fn no_processes() -> Result<(), Missing> {
+    set(Resource::Nproc, 0)
+}
+
 /// Address space that the process has now, in bytes. Zero where /proc cannot be read.
 pub(crate) fn virtual_memory() -> u64 {
+    memory_figure(0)
+}
+
+/// Memory that the process can write to now, in bytes. Zero where /proc cannot be read.
+pub(crate) fn data_memory() -> u64 {
+    memory_figure(5)
+}
+
+fn memory_figure(at: usize) -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm")
         .ok()
-        .and_then(|text| text.split(' ').next().and_then(|text| text.parse::<u64>().ok()));
+        .and_then(|text| text.split(' ').nth(at).and_then(|text| text.parse::<u64>().ok()));
     pages.unwrap_or(0) * rustix::param::page_size() as u64
 }
 
@@ -95,4 +109,18 @@ pub(crate) fn child_limits(
     set(Resource::Nproc, 0)?;
     // One more than the three that are open, so that nothing else can be opened.
     set(Resource::Nofile, 8)
+}
+
+/// The limit of one job of a runner, on top of wasmtime's own: memory that can be written to. A pool
+/// reserves address space without end, so that is not limited. What is printed stands in memory up
+/// to four times: as two texts, as a result, and as an answer.
+pub(crate) fn runner_limits(memory: u64, output: u64, before: u64) {
+    const SLACK: u64 = 64 * 1024 * 1024;
+    let most = [before, memory, output.saturating_mul(4), SLACK]
+        .into_iter()
+        .fold(0_u64, u64::saturating_add);
+    if !super::off("limits") {
+        // The hard limit stays: the next job may take more. Without it, wasmtime's own limit holds.
+        let _ = setrlimit(Resource::Data, Rlimit { current: Some(most), maximum: None });
+    }
 }

@@ -7,7 +7,7 @@ mod root;
 mod seccomp;
 mod switches;
 
-pub(crate) use limits::{child_limits, virtual_memory};
+pub(crate) use limits::{child_limits, data_memory, runner_limits, virtual_memory};
 pub(crate) use seccomp::{Profile, bytes as filter};
 pub(crate) use switches::{LAYERS, off};
 
@@ -30,6 +30,15 @@ impl Missing {
 /// in no defined state and must end. With `Strength::A` the function returns in a new process, the
 /// first one of its own process namespace.
 pub(crate) fn enter(strength: Strength) -> Result<Report, Missing> {
+    enter_as(strength, Profile::Worker)
+}
+
+/// The same for a process that runs WebAssembly by itself: it has no children.
+pub(crate) fn enter_runner(strength: Strength) -> Result<Report, Missing> {
+    enter_as(strength, Profile::Runner)
+}
+
+fn enter_as(strength: Strength, profile: Profile) -> Result<Report, Missing> {
     limits::no_privileges()?;
     if strength >= Strength::A && !off("namespaces") {
         namespaces::enter(root::empty)?;
@@ -43,12 +52,15 @@ pub(crate) fn enter(strength: Strength) -> Result<Report, Missing> {
     }
     if !off("limits") {
         limits::worker_limits()?;
+        if profile == Profile::Runner {
+            limits::no_processes()?;
+        }
     }
     if strength >= Strength::B && !off("landlock") {
         landlock::enter()?;
     }
     if !off("seccomp") {
-        seccomp::enter(Profile::Worker)?;
+        seccomp::enter(profile)?;
     }
     Ok(report(strength))
 }

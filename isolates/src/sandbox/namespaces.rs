@@ -68,9 +68,12 @@ fn become_first_process() -> Result<(), Missing> {
         None => limits::die_with_parent(),
         Some(child) => {
             let status = waitpid(Some(child), WaitOptions::empty());
-            let code =
-                status.ok().flatten().and_then(|(_, status)| status.exit_status()).unwrap_or(1);
-            crate::worker::leave(code)
+            let status = status.ok().flatten().map(|(_, status)| status);
+            // As a shell tells of a signal.
+            let signal = status.and_then(|status| status.terminating_signal());
+            let code = signal.map(|signal| 128 + signal);
+            let code = code.or_else(|| status.and_then(|status| status.exit_status()));
+            crate::worker::leave(code.unwrap_or(1))
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::api::Strength;
 use crate::engines::Ready;
 use crate::native;
 use crate::sandbox::{self, Missing};
+use crate::wasm;
 use crate::wire::Notice;
 use rustix::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::process::Pid;
@@ -35,6 +36,9 @@ pub fn worker_main() -> ! {
         native::become_zygote(control, wanted, &settings);
     }
     die_quietly();
+    if std::env::args().nth(3).as_deref() == Some(wasm::RUNNER) {
+        wasm::become_runner(control, wanted);
+    }
     let memory = sandbox::virtual_memory();
     let entered = sandbox::enter(wanted).and_then(|report| {
         let engines = Ready::new().map_err(|why| Missing { layer: "worker", why })?;

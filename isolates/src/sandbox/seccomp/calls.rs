@@ -9,6 +9,8 @@ pub(crate) enum Profile {
     Worker,
     /// Computes, reads and writes what is open.
     Child,
+    /// Runs WebAssembly: computes, sets its timer and its own limits.
+    Runner,
     /// A native interpreter: files (Landlock says which), threads, pipes; no programs, no network.
     Native,
 }
@@ -36,6 +38,10 @@ pub(super) fn allowed(profile: Profile) -> Vec<(u32, Allowed)> {
     let mut all: Vec<(c_long, Allowed)> = always(COMPUTE).collect();
     match profile {
         Profile::Child => {}
+        Profile::Runner => {
+            all.extend(always(RUN));
+            all.push((libc::SYS_prlimit64, Allowed::If(OWN_LIMITS)));
+        }
         Profile::Worker => all.extend(always(SUPERVISE).chain(always(SUPERVISE_HERE))),
         Profile::Native => {
             all.extend(always(NATIVE).chain(always(NATIVE_HERE)));
@@ -117,6 +123,9 @@ const SUPERVISE: &[c_long] = &[
 const SUPERVISE_HERE: &[c_long] = &[libc::SYS_poll, libc::SYS_dup2, libc::SYS_fork];
 #[cfg(not(target_arch = "x86_64"))]
 const SUPERVISE_HERE: &[c_long] = &[];
+
+/// What a runner of WebAssembly needs besides: a deadline. Its first word goes out as a message.
+const RUN: &[c_long] = &[libc::SYS_setitimer, libc::SYS_sendto];
 
 /// What an interpreter needs besides: files, folders, pipes, waiting, threads. Nothing that changes
 /// modes, owners, times or attributes of files: Landlock does not watch over those.
@@ -229,13 +238,15 @@ const NEW: u32 = (libc::CLONE_NEWUSER
 #[expect(clippy::cast_sign_loss, reason = "flags of clone are bits")]
 const THREAD: u32 = libc::CLONE_THREAD as u32;
 
+/// A process' own limits: hard ones cannot be raised.
+const OWN_LIMITS: &[Condition] = &[Condition { argument: 0, mask: u32::MAX, values: &[0] }];
+
 /// Calls that are harmless with some arguments only.
 #[expect(clippy::cast_sign_loss, reason = "these constants of libc are small and positive")]
 const CONDITIONAL: &[(c_long, &[Condition])] = &[
     // Threads, never processes or namespaces.
     (libc::SYS_clone, &[Condition { argument: 0, mask: THREAD | NEW, values: &[THREAD] }]),
-    // Its own limits: hard ones cannot be raised.
-    (libc::SYS_prlimit64, &[Condition { argument: 0, mask: u32::MAX, values: &[0] }]),
+    (libc::SYS_prlimit64, OWN_LIMITS),
     // Pairs for waking up event loops: connected, so that they lead nowhere else.
     (
         libc::SYS_socketpair,

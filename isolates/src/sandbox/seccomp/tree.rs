@@ -61,7 +61,7 @@ pub(super) fn program(profile: Profile, own: Option<u32>) -> Vec<sock_filter> {
         give(KILL),
         load(0),
     ];
-    if let Some(own) = own.filter(|_| profile == Profile::Child) {
+    if let Some(own) = own.filter(|_| matches!(profile, Profile::Child | Profile::Runner)) {
         program.extend(signal_itself(own));
     }
     program.extend(search(&ranges(profile)));
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn exactly_the_listed_calls_are_allowed() {
-        for profile in [Profile::Worker, Profile::Child, Profile::Native] {
+        for profile in [Profile::Worker, Profile::Child, Profile::Runner, Profile::Native] {
             let program = program(profile);
             assert!(program.len() < 450, "{}", program.len());
             let listed = allowed(profile);
@@ -251,6 +251,36 @@ mod tests {
             libc::SYS_io_uring_setup,
         ] {
             assert_eq!(plain(Profile::Child, call, [0; 6]), REFUSE, "{call}");
+        }
+    }
+
+    #[test]
+    fn a_runner_of_webassembly_has_its_timer_and_its_own_limits_and_nothing_else_besides() {
+        let number = |call: libc::c_long| u32::try_from(call).unwrap();
+        let mut wanted: Vec<u32> = allowed(Profile::Child).iter().map(|(call, _)| *call).collect();
+        wanted.extend([libc::SYS_setitimer, libc::SYS_sendto, libc::SYS_prlimit64].map(number));
+        wanted.sort_unstable();
+        let listed: Vec<u32> = allowed(Profile::Runner).iter().map(|(call, _)| *call).collect();
+        assert_eq!(listed, wanted);
+        let limits =
+            |process| plain(Profile::Runner, libc::SYS_prlimit64, [process, 2, 0, 0, 0, 0]);
+        assert_eq!((limits(0), limits(OWN), limits(1)), (ALLOW, REFUSE, REFUSE));
+        let signal = |to| plain(Profile::Runner, libc::SYS_tgkill, [to, OWN, 6, 0, 0, 0]);
+        assert_eq!((signal(OWN), signal(1)), (ALLOW, REFUSE));
+        for call in [
+            libc::SYS_clone,
+            libc::SYS_socket,
+            libc::SYS_connect,
+            libc::SYS_sendmsg,
+            libc::SYS_openat,
+            libc::SYS_execve,
+            libc::SYS_memfd_create,
+            libc::SYS_userfaultfd,
+            libc::SYS_ptrace,
+            libc::SYS_kill,
+            libc::SYS_io_uring_setup,
+        ] {
+            assert_eq!(plain(Profile::Runner, call, [0; 6]), REFUSE, "{call}");
         }
     }
 
