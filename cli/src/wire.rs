@@ -20,6 +20,7 @@ pub(crate) struct Runner {
 
 /// Opens the store and starts the engine, inside a Tokio runtime.
 pub(crate) fn runner(config: &Config) -> Result<Runner, Error> {
+    survive_file_limits();
     let store = open_store(config)?;
     let isolates = isolates(config)?;
     let layers = layers(config, &store, &isolates)?;
@@ -98,6 +99,16 @@ pub(crate) fn layers(
     .map_err(|error| {
         Error::usage(error).hint("check `connections`, `files` and `policy` in the settings")
     })
+}
+
+/// A limit on file sizes (`ulimit -f`) is an error of the write that meets it, not the end of the
+/// process. Inside a runtime, whose signal handling takes the signal from then on.
+fn survive_file_limits() {
+    const SIGXFSZ: i32 = 25;
+    let kind = tokio::signal::unix::SignalKind::from_raw(SIGXFSZ);
+    if let Err(error) = tokio::signal::unix::signal(kind) {
+        tracing::warn!(%error, "a limit on file sizes would end this process");
+    }
 }
 
 /// The runtime of commands that wait for something.

@@ -9,6 +9,7 @@ use jalm_kernel::machine::{Event, Status, View};
 use jalm_scheduler::{Engine, Submission, SubmitError};
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub(crate) fn run(global: &Global, args: &Run) -> Result<ExitCode, Error> {
     let config = settings::load(global, Vec::new())?;
@@ -26,8 +27,11 @@ pub(crate) fn run(global: &Global, args: &Run) -> Result<ExitCode, Error> {
     };
     let runtime = wire::runtime()?;
     runtime.block_on(async {
+        // Heard from before the first step on: without a listener, Ctrl-C ends the process.
+        let mut interrupts = signal(SignalKind::interrupt())
+            .map_err(|error| Error::failed(format!("cannot listen for signals: {error}")))?;
         let runner = wire::runner(&config)?;
-        let shown = go(&runner.engine, args, submission).await;
+        let shown = go(&runner.engine, args, submission, &mut interrupts).await;
         let others = runner.store.unfinished().await.map_or(0, |ids| ids.len());
         runner.engine.shutdown(Duration::from_secs(1)).await;
         runner.isolates.shutdown().await;
@@ -45,6 +49,7 @@ async fn go(
     engine: &Engine,
     args: &Run,
     submission: Option<(String, Submission)>,
+    interrupts: &mut Signal,
 ) -> Result<View, Error> {
     let id = match submission {
         Some((name, submission)) => {
@@ -57,7 +62,7 @@ async fn go(
     if !args.json {
         print::note(print::paint(Colour::Dim, &format!("execution {id}")));
     }
-    follow(engine, id, !args.json).await?;
+    follow(engine, id, !args.json, interrupts).await?;
     let view = engine.view(id).await.map_err(Error::failed)?;
     view.ok_or_else(|| Error::failed(format!("execution {id} is gone from the store")))
 }
@@ -77,7 +82,12 @@ async fn resume(engine: &Engine, text: &str) -> Result<ExecutionId, Error> {
 }
 
 /// Shows steps as they end; Ctrl-C cancels, a second one leaves at once.
-async fn follow(engine: &Engine, id: ExecutionId, progress: bool) -> Result<(), Error> {
+async fn follow(
+    engine: &Engine,
+    id: ExecutionId,
+    progress: bool,
+    interrupts: &mut Signal,
+) -> Result<(), Error> {
     let mut next = 0;
     let mut interrupted = false;
     loop {
@@ -107,7 +117,7 @@ async fn follow(engine: &Engine, id: ExecutionId, progress: bool) -> Result<(), 
         };
         tokio::select! {
             () = news => {}
-            _ = tokio::signal::ctrl_c() => {
+            _ = interrupts.recv() => {
                 if interrupted {
                     return Err(Error { exit: 130, ..Error::failed("stopped at once; the execution goes on with `jalm run --resume`") });
                 }
