@@ -27,6 +27,10 @@ pub struct Options {
     pub python: PathBuf,
     /// Python processes that are kept ready for the next script, once there was a first one.
     pub python_ahead: usize,
+    /// Node, by name or path.
+    pub node: PathBuf,
+    /// Node processes that are kept ready for the next script, once there was a first one.
+    pub node_ahead: usize,
     /// WebAssembly modules that run at once, each in a process of its own that is kept for the next
     /// one, once there was a first one.
     pub wasm_runners: usize,
@@ -42,6 +46,8 @@ impl Options {
             max_children: 2 * std::thread::available_parallelism().map_or(2, usize::from),
             python: PathBuf::from("python3"),
             python_ahead: 2,
+            node: PathBuf::from("node"),
+            node_ahead: 1,
             wasm_runners: std::thread::available_parallelism().map_or(2, usize::from),
         }
     }
@@ -270,7 +276,7 @@ impl Refused {
             }
             Self::NoSuchRuntime { .. } => "leave `runtime` out for the usual one",
             Self::NoInterpreter { .. } => {
-                "install it, or name it in the settings (`isolation.python`); `jalm doctor` says what is found"
+                "install it, or name it in the settings (`isolation.python`, `isolation.node`); `jalm doctor` says what is found"
             }
             Self::Unavailable { .. } => "try again; if it stays so, `jalm doctor` says more",
         }

@@ -19,6 +19,8 @@ pub enum Language {
 pub enum Runtime {
     /// QuickJS-ng, in the binary.
     QuickJs,
+    /// The host's Node.
+    Node,
     /// The host's own interpreter or a program compiled for it.
     Native,
     /// In the binary.
@@ -63,7 +65,9 @@ const fn engine(language: Language, runtime: Runtime, kind: Kind) -> Engine {
 /// Every way to run every language; a language's first line is what it gets unasked.
 pub const ENGINES: &[Engine] = &[
     engine(Language::JavaScript, Runtime::QuickJs, Kind::Isolate),
+    engine(Language::JavaScript, Runtime::Node, Kind::Process),
     engine(Language::TypeScript, Runtime::QuickJs, Kind::Isolate),
+    engine(Language::TypeScript, Runtime::Node, Kind::Process),
     engine(Language::Python, Runtime::Native, Kind::Process),
     engine(Language::Wasm, Runtime::Wasmtime, Kind::Wasm),
 ];
@@ -97,8 +101,12 @@ impl Language {
 }
 
 impl Runtime {
-    const NAMES: &[(Self, &str)] =
-        &[(Self::QuickJs, "quickjs"), (Self::Native, "native"), (Self::Wasmtime, "wasmtime")];
+    const NAMES: &[(Self, &str)] = &[
+        (Self::QuickJs, "quickjs"),
+        (Self::Node, "node"),
+        (Self::Native, "native"),
+        (Self::Wasmtime, "wasmtime"),
+    ];
 
     /// The name as it is written.
     pub fn name(self) -> &'static str {

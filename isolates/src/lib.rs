@@ -16,6 +16,7 @@ mod engines;
 mod host;
 mod languages;
 mod native;
+mod node;
 mod sandbox;
 mod wasm;
 mod wire;

@@ -44,6 +44,9 @@ pub(crate) enum Task {
         source: String,
         variables: Map<String, Value>,
     },
+    StripTypeScript {
+        source: String,
+    },
     Jq {
         filter: String,
         input: Value,
@@ -83,6 +86,9 @@ pub(crate) fn run(ready: &Ready, task: Task, bounds: &Bounds) -> Outcome {
             Ok(code) => javascript::run(&ready.0, &code, &variables, bounds),
             Err(error) => quiet(Err(error)),
         },
+        Task::StripTypeScript { source } => {
+            quiet(typescript::strip(&source).map(|code| code.to_value()))
+        }
         Task::Jq { filter, input, variables } => quiet(jq::run(&filter, &input, variables, bounds)),
         Task::Template { source, includes, data, autoescape } => {
             quiet(template::run(&source, includes, &data, autoescape, bounds))

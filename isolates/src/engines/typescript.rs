@@ -14,7 +14,7 @@ use oxc_codegen::{Codegen, CodegenOptions, CommentOptions};
 use oxc_diagnostics::{Diagnostics, OxcDiagnostic};
 use oxc_parser::{ParseOptions, Parser};
 use oxc_semantic::SemanticBuilder;
-use oxc_span::{GetSpan, SourceType};
+use oxc_span::{GetSpan, LabeledSpan, SourceType};
 use oxc_transformer::{TransformOptions, Transformer};
 use std::path::Path;
 
@@ -78,7 +78,7 @@ fn explain(found: &OxcDiagnostic, source: &str) -> ScriptError {
 
 /// Where the trouble begins, in bytes from the start.
 fn start(found: &OxcDiagnostic) -> Option<usize> {
-    let first = found.labels.iter().map(|label| label.offset()).min()?;
+    let first = found.labels.iter().map(LabeledSpan::offset).min()?;
     usize::try_from(first).ok()
 }
 
@@ -101,10 +101,8 @@ fn at(message: &str, offset: Option<usize>, source: &str) -> ScriptError {
 /// Imports of types are gone by now. Any other import or export is refused, but for `export {}`,
 /// which says nothing and is left behind when only types were exported.
 fn no_modules(program: &mut Program<'_>, source: &str) -> Result<(), ScriptError> {
-    program.body.retain(|statement| match statement {
-        Statement::ExportNamedDeclaration(export) => !export.specifiers.is_empty(),
-        _ => true,
-    });
+    let empty = |statement: &Statement<'_>| matches!(statement, Statement::ExportNamedDeclaration(export) if export.specifiers.is_empty());
+    program.body.retain(|statement| !empty(statement));
     let found = program.body.iter().find(|statement| statement.is_module_declaration());
     found.map_or(Ok(()), |statement| {
         let message = "scripts are no modules";

@@ -10,12 +10,15 @@ mod worker;
 pub use survey::{Surveyed, survey};
 pub(crate) use verdict::NOT_LOCKED_IN;
 
-use crate::api::{Job, Limits, Options, Refused, Report, Strength, Verdict};
+use crate::api::{Job, Limits, Options, Refused, Report, Script, Strength, Verdict};
 use crate::engines::Task;
+use crate::languages::Language;
 use crate::native::Native;
+use crate::node::{Code, Node};
 use crate::wasm::{Place, Wasm};
 use crate::wire::{Ended, Order};
 use route::{Route, route};
+use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -43,6 +46,7 @@ struct Inner {
     permits: Arc<Semaphore>,
     next_id: AtomicU64,
     native: Native,
+    node: Node,
     wasm: Wasm,
 }
 
@@ -73,6 +77,7 @@ impl Isolates {
             permits,
             next_id: AtomicU64::new(1),
             native: Native::default(),
+            node: Node::default(),
             wasm,
         }))
     }
@@ -101,6 +106,7 @@ impl Isolates {
         let Job { program, limits } = job;
         match route(program)? {
             Route::Isolate(task) => self.run_in_worker(&task, limits).await,
+            Route::Node(script) => self.run_on_node(script, limits).await,
             Route::Python(script) => {
                 let permit = self.0.permits.acquire().await;
                 let _permit = permit.map_err(|_| stopped())?;
@@ -130,6 +136,30 @@ impl Isolates {
             isolation: worker.wasm_isolation(),
             limits,
         }
+    }
+
+    /// The worker takes TypeScript's types away first.
+    async fn run_on_node(&self, script: Script, limits: Limits) -> Result<Verdict, Refused> {
+        let started = Instant::now();
+        let Script { language, source, variables, .. } = script;
+        let mut code = Code { text: source, strict: false, places: Value::Null };
+        if language == Language::TypeScript {
+            // The text and its places are larger than the source, and no result of a script.
+            let room = u64::try_from(code.text.len()).unwrap_or(u64::MAX).saturating_mul(32);
+            let output = limits.output.saturating_add(room);
+            let task = Task::StripTypeScript { source: code.text };
+            let stripped = self.run_in_worker(&task, Limits { output, ..limits }).await?;
+            code = match stripped.result.as_ref().map(Code::read) {
+                Ok(Some(code)) => code,
+                Ok(None) => return Err(no_code()),
+                Err(_) => return Ok(stripped),
+            };
+        }
+        let permit = self.0.permits.acquire().await;
+        let _permit = permit.map_err(|_| stopped())?;
+        let wall = limits.wall.saturating_sub(started.elapsed());
+        let limits = Limits { wall, ..limits };
+        self.0.node.run(&self.0.options, &code, &variables, &limits).await
     }
 
     async fn run_in_worker(&self, task: &Task, limits: Limits) -> Result<Verdict, Refused> {
@@ -189,6 +219,7 @@ impl Isolates {
     pub async fn shutdown(&self) {
         self.0.permits.close();
         self.0.native.shutdown().await;
+        self.0.node.shutdown().await;
         self.0.wasm.shutdown();
         if let Some(worker) = self.0.state.lock().await.worker.take() {
             worker.stop();
@@ -268,6 +299,10 @@ async fn wait_for(ended: tokio::sync::oneshot::Receiver<Ended>) -> Result<Ended,
         Ok(Ok(ended)) => Ok(ended),
         Ok(Err(_)) | Err(_) => Err(Refused::Unavailable { why: why.to_owned() }),
     }
+}
+
+fn no_code() -> Refused {
+    Refused::Unavailable { why: "the worker gave no code".to_owned() }
 }
 
 fn stopped() -> Refused {

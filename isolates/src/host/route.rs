@@ -8,6 +8,8 @@ use crate::languages::{Language, Runtime};
 pub(super) enum Route {
     /// In a child of the worker.
     Isolate(Task),
+    /// In a process of Node.
+    Node(Script),
     /// In a child of the Python zygote.
     Python(Script),
     /// In a runner of WebAssembly.
@@ -47,6 +49,7 @@ fn of_script(script: Script) -> Result<Route, Refused> {
             let Script { source, variables, .. } = script;
             Ok(Route::Isolate(Task::TypeScript { source, variables }))
         }
+        (Language::JavaScript | Language::TypeScript, Runtime::Node) => Ok(Route::Node(script)),
         (Language::Python, Runtime::Native) => Ok(Route::Python(script)),
         (Language::Wasm, Runtime::Wasmtime) => Ok(Route::Wasm(script)),
         _ => Err(Refused::NoSuchRuntime { language, runtime }),

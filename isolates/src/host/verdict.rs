@@ -58,9 +58,20 @@ fn within(outcome: Outcome, limits: &Limits) -> Outcome {
     let printed = outcome.stdout.len() + outcome.stderr.len();
     let result = outcome.result.as_ref().map_or(0, |value| value.to_string().len());
     if printed > most || result > most {
-        return Outcome { result: Err(ScriptError::too_much(limits.output)), ..outcome };
+        let result = Err(ScriptError::too_much(limits.output));
+        let (stdout, stderr) = (head(outcome.stdout), head(outcome.stderr));
+        return Outcome { result, stdout, stderr, ..outcome };
     }
     outcome
+}
+
+/// Of a script that printed too much, so much is kept to look at.
+const HEAD: usize = 16 * 1024;
+
+/// The beginning of a text.
+pub(crate) fn head(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(HEAD));
+    text
 }
 
 /// Why a child ended without an answer.

@@ -48,14 +48,7 @@ impl Interpreter {
     /// The folders that the sandbox shows, read-only: the system's libraries and where the
     /// interpreter is installed.
     pub(crate) fn folders(&self) -> Vec<PathBuf> {
-        let system = ["/usr", "/lib", "/lib64"].map(PathBuf::from);
-        let mut folders: Vec<PathBuf> = system.into_iter().filter(|path| path.is_dir()).collect();
-        for prefix in self.prefixes.iter().filter(|prefix| prefix.as_path() != Path::new("/")) {
-            if !folders.iter().any(|folder| prefix.starts_with(folder)) {
-                folders.push(prefix.clone());
-            }
-        }
-        folders
+        folders(&self.prefixes)
     }
 
     /// The folders that a script may read: modules, libraries, time zones.
@@ -66,7 +59,20 @@ impl Interpreter {
     }
 }
 
-fn locate(name: &Path, search: Option<&OsStr>) -> Option<PathBuf> {
+/// The system's libraries, and these folders as far as they are elsewhere.
+pub(crate) fn folders(prefixes: &[PathBuf]) -> Vec<PathBuf> {
+    let system = ["/usr", "/lib", "/lib64"].map(PathBuf::from);
+    let mut folders: Vec<PathBuf> = system.into_iter().filter(|path| path.is_dir()).collect();
+    for prefix in prefixes.iter().filter(|prefix| prefix.as_path() != Path::new("/")) {
+        if !folders.iter().any(|folder| prefix.starts_with(folder)) {
+            folders.push(prefix.clone());
+        }
+    }
+    folders
+}
+
+/// The file of a command, by name or path.
+pub(crate) fn locate(name: &Path, search: Option<&OsStr>) -> Option<PathBuf> {
     if name.components().count() > 1 {
         return name.is_file().then(|| name.to_owned());
     }

@@ -11,18 +11,20 @@
 //! | `enter` | the worker's side: builds the sandbox, becomes the interpreter |
 //! | `zygote.py` | the zygote and its children |
 //! | `zygote` | the server's side: children that are ready |
+//! | `child` | a process that waits for a job, and the talk with it |
 //! | `frames` | what a child writes |
 //! | `run` | one job in one child |
 
+pub(crate) mod child;
 mod enter;
 pub(crate) mod frames;
-mod interpreter;
+pub(crate) mod interpreter;
 mod run;
 mod settings;
 mod zygote;
 
 pub(crate) use enter::become_zygote;
-pub(crate) use run::Native;
+pub(crate) use run::{Native, isolation};
 
 /// The second argument of a worker that is to become a zygote, before its settings.
 pub(crate) const PYTHON: &str = "python";

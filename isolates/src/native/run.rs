@@ -1,27 +1,14 @@
 //! One job in one child, and the zygote that it comes from.
 
-use super::frames::Said;
+use super::child::{Child, unavailable};
 use super::interpreter::Interpreter;
 use super::settings::Settings;
-use super::zygote::{Child, Failure, Zygote};
+use super::zygote::{Failure, Zygote};
 use crate::api::{Limits, Options, Refused, Script, Strength, Verdict};
-use crate::host::verdict;
 use serde_json::json;
 use std::ffi::OsString;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 use tokio::sync::Mutex;
-
-/// How long a child may take to lock itself in.
-const LOCK_LIMIT: Duration = Duration::from_secs(20);
-
-/// How long a killed child may take to be gone.
-const GONE_LIMIT: Duration = Duration::from_secs(5);
-
-/// Room for the frames around printed text and result.
-const ENVELOPE: u64 = 64 * 1024;
 
 /// Native Python.
 #[derive(Debug, Default)]
@@ -47,10 +34,7 @@ impl Native {
         limits: &Limits,
     ) -> Result<Verdict, Refused> {
         let (zygote, mut child) = self.child(options).await?;
-        let started = Instant::now();
-        let mut said = Said::default();
-        let socket = child.socket.take().ok_or_else(|| unavailable("its socket is gone"))?;
-        let mut socket = ready(socket).await?;
+        let socket = child.ready().await?;
         let job = json!({
             "source": script.source,
             "variables": script.variables,
@@ -59,35 +43,7 @@ impl Native {
             "seconds": limits.wall.as_secs().saturating_add(2),
         })
         .to_string();
-        let most = limits.output.saturating_mul(2).saturating_add(ENVELOPE);
-        let talk = async {
-            // A child that died early breaks the pipe; how it ended says more than that.
-            let length = u64::try_from(job.len()).unwrap_or(u64::MAX).to_le_bytes();
-            if socket.write_all(&length).await.is_ok() {
-                let _ = socket.write_all(job.as_bytes()).await;
-            }
-            said.hear(&mut socket, most).await;
-        };
-        let overstayed = tokio::time::timeout(limits.wall, talk).await.is_err();
-        let too_much = said.too_much;
-        let isolation = isolation(zygote.strength);
-        match said.outcome() {
-            Ok(outcome) => {
-                verdict::of(Some(outcome), None, false, limits, started.elapsed(), isolation)
-            }
-            Err((stdout, stderr)) => {
-                child.kill();
-                let ended = tokio::time::timeout(GONE_LIMIT, &mut child.ended).await;
-                let mut ended = ended
-                    .map_err(|_| unavailable("a script's process does not end"))?
-                    .map_err(|_| unavailable("the Python zygote went away"))?;
-                ended.overstayed = overstayed;
-                let mut verdict =
-                    verdict::of(None, Some(ended), too_much, limits, started.elapsed(), isolation)?;
-                (verdict.stdout, verdict.stderr) = (stdout, stderr);
-                Ok(verdict)
-            }
-        }
+        child.run(socket, &job, limits, isolation(zygote.strength)).await
     }
 
     /// Ends the zygote.
@@ -174,30 +130,8 @@ async fn find(name: std::path::PathBuf, search: Option<OsString>) -> Result<Inte
         .unwrap_or_else(|error| Err(error.to_string()))
 }
 
-/// Waits until the child says that it is locked in.
-async fn ready(socket: std::os::unix::net::UnixStream) -> Result<UnixStream, Refused> {
-    let broken = |error: std::io::Error| unavailable(&error.to_string());
-    socket.set_nonblocking(true).map_err(broken)?;
-    let mut socket = UnixStream::from_std(socket).map_err(broken)?;
-    let mut first = [0];
-    let read = tokio::time::timeout(LOCK_LIMIT, socket.read_exact(&mut first)).await;
-    if matches!(read, Ok(Ok(_))) && first == *b"R" {
-        return Ok(socket);
-    }
-    let mut why = Vec::new();
-    if first == *b"X" {
-        let _ = tokio::time::timeout(LOCK_LIMIT, socket.read_to_end(&mut why)).await;
-    }
-    let why = String::from_utf8_lossy(&why);
-    Err(unavailable(&format!("a script's process could not be locked in: {why}")))
-}
-
-fn unavailable(why: &str) -> Refused {
-    Refused::Unavailable { why: why.to_owned() }
-}
-
 /// What is in force, in one line.
-fn isolation(strength: Strength) -> Arc<str> {
+pub(crate) fn isolation(strength: Strength) -> Arc<str> {
     match strength {
         Strength::A => "process/A: namespaces, landlock, seccomp, limits".into(),
         Strength::B | Strength::C => "process/B: landlock, seccomp, limits".into(),

@@ -1,6 +1,7 @@
 //! The server's side of a zygote: children that are locked in and wait for a job.
 
 use super::PYTHON;
+use super::child::Child;
 use super::settings::Settings;
 use crate::api::{Refused, Strength, WORKER_ARG};
 use crate::wire::{Ended, Notice};
@@ -10,7 +11,6 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, Shutdown,
     SocketFlags, SocketType, recvmsg, send, shutdown, socketpair,
 };
-use rustix::process::{Signal, pidfd_send_signal};
 use std::collections::HashMap;
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
@@ -47,29 +47,6 @@ pub(super) struct Zygote {
 struct Link {
     control: OwnedFd,
     gone: AtomicBool,
-}
-
-/// A child that locks itself in, or has done so. Dropping it kills it.
-#[derive(Debug)]
-pub(super) struct Child {
-    pub(super) socket: Option<UnixStream>,
-    pidfd: OwnedFd,
-    /// How it ended, once it has.
-    pub(super) ended: oneshot::Receiver<Ended>,
-}
-
-impl Child {
-    /// Ends it at once.
-    pub(super) fn kill(&self) {
-        // One that has ended by itself cannot be killed, and need not be.
-        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        self.kill();
-    }
 }
 
 /// The layer that failed, and why.

@@ -2,16 +2,54 @@
 
 use super::Missing;
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetStatus,
-    Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
+use std::path::Path;
 
 const LAYER: &str = "landlock";
 
 /// The first version with scopes: without them a script could signal its siblings.
 const VERSION: ABI = ABI::V6;
 
+/// What is allowed below a path.
+#[derive(Clone, Copy)]
+pub(super) enum Use {
+    Read,
+    /// Reading, too.
+    Execute,
+    /// Everything that cannot lead outside: no devices, no sockets, no pipes, no programs.
+    Own,
+    /// Reading and writing a device.
+    Device,
+}
+
+impl Use {
+    fn access(self) -> BitFlags<AccessFs> {
+        let read = AccessFs::ReadFile | AccessFs::ReadDir;
+        match self {
+            Self::Read => read,
+            Self::Execute => read | AccessFs::Execute,
+            Self::Own => {
+                let not = AccessFs::Execute
+                    | AccessFs::MakeChar
+                    | AccessFs::MakeBlock
+                    | AccessFs::MakeSock
+                    | AccessFs::MakeFifo
+                    | AccessFs::IoctlDev;
+                AccessFs::from_all(VERSION) & !not
+            }
+            Self::Device => AccessFs::ReadFile | AccessFs::WriteFile,
+        }
+    }
+}
+
 pub(super) fn enter() -> Result<(), Missing> {
+    enter_but(&[])
+}
+
+/// The same with exceptions. Paths that are not there are passed over.
+pub(super) fn enter_but(exceptions: &[(&Path, Use)]) -> Result<(), Missing> {
     let failed = |error: landlock::RulesetError| Missing::new(LAYER, error);
     let status = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
@@ -19,7 +57,8 @@ pub(super) fn enter() -> Result<(), Missing> {
         .and_then(|rules| rules.handle_access(AccessNet::from_all(VERSION)))
         .and_then(|rules| rules.scope(Scope::from_all(VERSION)))
         .and_then(Ruleset::create)
-        // No rule is added: everything that is handled is refused.
+        .and_then(|rules| rules.add_rules(exceptions.iter().filter_map(|rule| rule_of(*rule))))
+        // What is handled and no exception is refused.
         .and_then(landlock::RulesetCreated::restrict_self)
         .map_err(failed)?;
     match status.ruleset {
@@ -29,4 +68,11 @@ pub(super) fn enter() -> Result<(), Missing> {
             format_args!("only {:?}; it needs Landlock ABI 6 (Linux 6.12)", status.ruleset),
         )),
     }
+}
+
+fn rule_of((path, what): (&Path, Use)) -> Option<Result<PathBeneath<PathFd>, RulesetError>> {
+    let parent = PathFd::new(path).ok()?;
+    let access = what.access();
+    let access = if path.is_dir() { access } else { access & AccessFs::from_file(VERSION) };
+    Some(Ok(PathBeneath::new(parent, access)))
 }

@@ -57,6 +57,22 @@ pub(super) fn worker_limits() -> Result<(), Missing> {
     set(Resource::Nofile, 256)
 }
 
+/// Descriptors that a program of the host may have open.
+pub(super) const DESCRIPTORS: u64 = 256;
+
+/// The limits of a program of the host. Engines reserve address space without end, so what is
+/// limited is memory that can be written to; of that, each thread's stack is a part.
+pub(super) fn program_limits(memory: u64, file_size: u64) -> Result<(), Missing> {
+    const STACK: u64 = 2 * 1024 * 1024;
+    set(Resource::Core, 0)?;
+    set(Resource::Fsize, file_size)?;
+    set(Resource::Memlock, 0)?;
+    set(Resource::Nproc, 256)?;
+    set(Resource::Stack, STACK)?;
+    set(Resource::Data, memory)?;
+    set(Resource::Nofile, DESCRIPTORS)
+}
+
 /// Neither processes nor threads.
 pub(super) fn no_processes() -> Result<(), Missing> {
     set(Resource::Nproc, 0)

@@ -3,6 +3,7 @@
 mod landlock;
 mod limits;
 mod namespaces;
+pub(crate) mod program;
 mod root;
 mod seccomp;
 mod switches;
@@ -81,7 +82,7 @@ pub(crate) fn enter_native(
     namespaces::enter(|| {
         // The new root has no /proc.
         figures = limits::memory_figures();
-        root::with(folders)
+        root::with(folders, None)
     })?;
     Ok(figures)
 }

@@ -6,7 +6,7 @@
 
 use super::{Missing, limits};
 use rustix::mount::{MountPropagationFlags, mount_change};
-use rustix::process::{WaitOptions, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid};
 
 const LAYER: &str = "namespaces";
 
@@ -25,7 +25,7 @@ pub(super) fn enter(root: impl FnOnce() -> Result<(), Missing>) -> Result<(), Mi
     write("/proc/self/setgroups", "deny")?;
     write("/proc/self/uid_map", &format!("0 {uid} 1"))?;
     write("/proc/self/gid_map", &format!("0 {gid} 1"))?;
-    become_first_process()?;
+    go_on_in_a_child(|_| Ok(()))?;
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .map_err(failed("making mounts private"))?;
     root()
@@ -59,20 +59,25 @@ fn unshare() -> Result<(), Missing> {
     Err(Missing::new(LAYER, format_args!("the host does not allow user namespaces: {error}")))
 }
 
-/// A new pid namespace begins with the next child: that child goes on as the worker, this process
-/// only waits for it and ends as it ends.
-fn become_first_process() -> Result<(), Missing> {
+/// A new pid namespace begins with the next child. That child goes on; this process only tells of
+/// it, waits for it and ends as it ends.
+pub(super) fn go_on_in_a_child(
+    told: impl FnOnce(Pid) -> Result<(), Missing>,
+) -> Result<(), Missing> {
     match crate::worker::fork()
         .map_err(|error| Missing::new(LAYER, format_args!("fork: {error}")))?
     {
         None => limits::die_with_parent(),
         Some(child) => {
+            if told(child).is_err() {
+                let _ = kill_process(child, Signal::KILL);
+            }
             let status = waitpid(Some(child), WaitOptions::empty());
             let status = status.ok().flatten().map(|(_, status)| status);
             // As a shell tells of a signal.
-            let signal = status.and_then(|status| status.terminating_signal());
+            let signal = status.and_then(WaitStatus::terminating_signal);
             let code = signal.map(|signal| 128 + signal);
-            let code = code.or_else(|| status.and_then(|status| status.exit_status()));
+            let code = code.or_else(|| status.and_then(WaitStatus::exit_status));
             crate::worker::leave(code.unwrap_or(1))
         }
     }

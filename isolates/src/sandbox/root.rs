@@ -7,6 +7,7 @@ use rustix::mount::{
     MountFlags, UnmountFlags, mount, mount_bind_recursive, mount_remount, unmount,
 };
 use rustix::process::pivot_root;
+use std::ffi::CString;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -31,8 +32,15 @@ pub(super) fn empty() -> Result<(), Missing> {
     Ok(())
 }
 
-/// A root with these folders of the host, read-only, /dev/null, and an empty /tmp.
-pub(super) fn with(folders: &[PathBuf]) -> Result<(), Missing> {
+/// A folder of one's own, bounded in bytes and files.
+pub(super) struct Tmp {
+    pub(super) bytes: u64,
+    pub(super) files: u64,
+}
+
+/// A root with these folders of the host, read-only, /dev/null, and a /tmp: an empty, read-only one
+/// or one of its own.
+pub(super) fn with(folders: &[PathBuf], tmp: Option<&Tmp>) -> Result<(), Missing> {
     // Opened before the new root covers /tmp, below which one of them may be.
     let opened = folders
         .iter()
@@ -59,7 +67,14 @@ pub(super) fn with(folders: &[PathBuf]) -> Result<(), Missing> {
         let made = symlink(&target, inside(Path::new(link)));
         made.map_err(|error| Missing::new(LAYER, format_args!("linking {link}: {error}")))?;
     }
-    make_folder(&inside(Path::new("/tmp")))?;
+    let own = inside(Path::new("/tmp"));
+    make_folder(&own)?;
+    if let Some(Tmp { bytes, files }) = tmp {
+        let options = CString::new(format!("size={bytes},nr_inodes={files},mode=700"));
+        let options = options.map_err(|error| Missing::new(LAYER, error))?;
+        mount("script", &own, "tmpfs", flags | MountFlags::NOEXEC, Some(options.as_c_str()))
+            .map_err(failed("mounting /tmp"))?;
+    }
     make_folder(&inside(Path::new("/dev")))?;
     let place = inside(Path::new("/dev/null"));
     let made = std::fs::write(&place, []);
@@ -132,7 +147,7 @@ fn read_only(place: &Path) -> Result<(), Missing> {
         user_namespace: 0,
     };
     let shown = place.display().to_string();
-    let path = std::ffi::CString::new(shown.clone())
+    let path = CString::new(shown.clone())
         .map_err(|error| Missing::new(LAYER, format_args!("{shown}: {error}")))?;
     #[expect(unsafe_code, reason = "mount_setattr has no safe wrapper")]
     // SAFETY: the path is a C string and the attributes have the size that is told; both live

@@ -9,6 +9,7 @@ pub(crate) use watch::tell;
 use crate::api::Strength;
 use crate::engines::Ready;
 use crate::native;
+use crate::node;
 use crate::sandbox::{self, Missing};
 use crate::wasm;
 use crate::wire::Notice;
@@ -32,8 +33,12 @@ pub fn worker_main() -> ! {
     let control = unsafe { OwnedFd::from_raw_fd(0) };
     close_others();
     let settings = std::env::args().nth(4);
-    if let (Some(native::PYTHON), Some(settings)) = (std::env::args().nth(3).as_deref(), settings) {
-        native::become_zygote(control, wanted, &settings);
+    match (std::env::args().nth(3).as_deref(), settings) {
+        (Some(native::PYTHON), Some(settings)) => {
+            native::become_zygote(control, wanted, &settings);
+        }
+        (Some(node::NODE), Some(settings)) => node::become_node(control, wanted, &settings),
+        _ => {}
     }
     die_quietly();
     if std::env::args().nth(3).as_deref() == Some(wasm::RUNNER) {

@@ -14,6 +14,11 @@ impl Places {
         Self(known)
     }
 
+    /// All of them: line and column here, line and column there, from 0.
+    pub(in crate::engines) fn list(&self) -> Vec<[u32; 4]> {
+        self.0.iter().map(|((a, b), (c, d))| [*a, *b, *c, *d]).collect()
+    }
+
     /// Line and column of the author's source, both from 1, for those of the JavaScript.
     pub(in crate::engines) fn author(&self, line: u32, column: u32) -> (u32, u32) {
         let here = (line.saturating_sub(1), column.saturating_sub(1));

@@ -1,5 +1,6 @@
 //! Which calls each kind of process may make, and with which arguments.
 
+use crate::sandbox::program::DOOR;
 use libc::c_long;
 
 /// Who is filtered.
@@ -13,6 +14,8 @@ pub(crate) enum Profile {
     Runner,
     /// A native interpreter: files (Landlock says which), threads, pipes; no programs, no network.
     Native,
+    /// The same for a program that is yet to be started, and that may signal itself.
+    Program,
 }
 
 /// What is allowed of a call.
@@ -43,9 +46,12 @@ pub(super) fn allowed(profile: Profile) -> Vec<(u32, Allowed)> {
             all.push((libc::SYS_prlimit64, Allowed::If(OWN_LIMITS)));
         }
         Profile::Worker => all.extend(always(SUPERVISE).chain(always(SUPERVISE_HERE))),
-        Profile::Native => {
+        Profile::Native | Profile::Program => {
             all.extend(always(NATIVE).chain(always(NATIVE_HERE)));
             all.extend(CONDITIONAL.iter().map(|(call, when)| (*call, Allowed::If(when))));
+            if profile == Profile::Program {
+                all.push((libc::SYS_execveat, Allowed::If(START)));
+            }
         }
     }
     let mut all: Vec<(u32, Allowed)> =
@@ -240,6 +246,13 @@ const THREAD: u32 = libc::CLONE_THREAD as u32;
 
 /// A process' own limits: hard ones cannot be raised.
 const OWN_LIMITS: &[Condition] = &[Condition { argument: 0, mask: u32::MAX, values: &[0] }];
+
+/// The one start of a program: by a descriptor that cannot be opened afterwards.
+#[expect(clippy::cast_sign_loss, reason = "descriptors and flags are small and positive")]
+const START: &[Condition] = &[
+    Condition { argument: 0, mask: u32::MAX, values: &[DOOR as u32] },
+    Condition { argument: 4, mask: u32::MAX, values: &[libc::AT_EMPTY_PATH as u32] },
+];
 
 /// Calls that are harmless with some arguments only.
 #[expect(clippy::cast_sign_loss, reason = "these constants of libc are small and positive")]

@@ -64,8 +64,22 @@ pub(super) fn program(profile: Profile, own: Option<u32>) -> Vec<sock_filter> {
     if let Some(own) = own.filter(|_| matches!(profile, Profile::Child | Profile::Runner)) {
         program.extend(signal_itself(own));
     }
+    if let Some(own) = own.filter(|_| profile == Profile::Program) {
+        program.extend(signal_own_threads(own));
+    }
     program.extend(search(&ranges(profile)));
     program
+}
+
+/// A program that gives up aborts, in whichever thread.
+fn signal_own_threads(own: u32) -> Vec<sock_filter> {
+    vec![
+        jump(libc::BPF_JEQ, u32::try_from(libc::SYS_tgkill).unwrap_or(u32::MAX), 0, 4),
+        load(16),
+        jump(libc::BPF_JEQ, own, 0, 1),
+        give(ALLOW),
+        give(REFUSE),
+    ]
 }
 
 /// A process that gets no memory aborts: it signals itself, and the signal says why it ended.
@@ -160,6 +174,8 @@ fn instruction(code: u32, yes: u8, no: u8, k: u32) -> sock_filter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::limits::DESCRIPTORS;
+    use crate::sandbox::program::DOOR;
 
     const OWN: u32 = 4711;
 
@@ -203,7 +219,9 @@ mod tests {
 
     #[test]
     fn exactly_the_listed_calls_are_allowed() {
-        for profile in [Profile::Worker, Profile::Child, Profile::Runner, Profile::Native] {
+        for profile in
+            [Profile::Worker, Profile::Child, Profile::Runner, Profile::Native, Profile::Program]
+        {
             let program = program(profile);
             assert!(program.len() < 450, "{}", program.len());
             let listed = allowed(profile);
@@ -312,6 +330,29 @@ mod tests {
         ] {
             assert_eq!(plain(Profile::Native, call, [0; 6]), REFUSE, "{call}");
         }
+    }
+
+    #[test]
+    fn a_program_is_started_through_its_door_only_and_signals_itself_only() {
+        let start = |fd: i32, flags: i32| {
+            let word = |number: i32| u32::try_from(number).unwrap();
+            let arguments = [word(fd), 0, 0, 0, word(flags), 0];
+            plain(Profile::Program, libc::SYS_execveat, arguments)
+        };
+        assert_eq!(start(DOOR, libc::AT_EMPTY_PATH), ALLOW);
+        assert!(u64::try_from(DOOR).unwrap() >= DESCRIPTORS);
+        for (fd, flags) in [(DOOR, 0), (3, libc::AT_EMPTY_PATH), (DOOR - 1, libc::AT_EMPTY_PATH)] {
+            assert_eq!(start(fd, flags), REFUSE, "{fd} {flags}");
+        }
+        let signal = |to: u32, thread: u32| {
+            plain(Profile::Program, libc::SYS_tgkill, [to, thread, 6, 0, 0, 0])
+        };
+        assert_eq!((signal(OWN, OWN), signal(OWN, OWN + 3)), (ALLOW, ALLOW));
+        assert_eq!((signal(1, OWN), signal(u32::MAX, 1)), (REFUSE, REFUSE));
+        for call in [libc::SYS_execve, libc::SYS_kill, libc::SYS_tkill, libc::SYS_socket] {
+            assert_eq!(plain(Profile::Program, call, [OWN, 0, 0, 0, 0, 0]), REFUSE, "{call}");
+        }
+        assert_eq!(plain(Profile::Native, libc::SYS_execveat, [300, 0, 0, 0, 0x1000, 0]), REFUSE);
     }
 
     #[test]

@@ -1,0 +1,110 @@
+//! A process that waits for one job, locked in, and the talk with it.
+
+use super::frames::Said;
+use crate::api::{Limits, Refused, Verdict};
+use crate::host::verdict::{self, head};
+use crate::wire::Ended;
+use rustix::fd::OwnedFd;
+use rustix::process::{Signal, pidfd_send_signal};
+use std::os::unix::net::UnixStream as Socket;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::sync::oneshot;
+
+/// How long a child may take to lock itself in.
+const LOCK_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long a killed child may take to be gone.
+const GONE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Room for the frames around printed text and result.
+const ENVELOPE: u64 = 64 * 1024;
+
+/// A child that locks itself in, or has done so. Dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pub(crate) socket: Option<Socket>,
+    pub(crate) pidfd: OwnedFd,
+    /// How it ended, once it has.
+    pub(crate) ended: oneshot::Receiver<Ended>,
+}
+
+impl Child {
+    /// Ends it at once.
+    fn kill(&self) {
+        // One that has ended by itself cannot be killed, and need not be.
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+
+    /// Waits until it says that it is locked in.
+    pub(crate) async fn ready(&mut self) -> Result<UnixStream, Refused> {
+        let socket = self.socket.take().ok_or_else(|| unavailable("its socket is gone"))?;
+        let broken = |error: std::io::Error| unavailable(&error.to_string());
+        socket.set_nonblocking(true).map_err(broken)?;
+        let mut socket = UnixStream::from_std(socket).map_err(broken)?;
+        let mut first = [0];
+        let read = tokio::time::timeout(LOCK_LIMIT, socket.read_exact(&mut first)).await;
+        if matches!(read, Ok(Ok(_))) && first == *b"R" {
+            return Ok(socket);
+        }
+        let mut why = Vec::new();
+        if first == *b"X" {
+            let _ = tokio::time::timeout(LOCK_LIMIT, socket.read_to_end(&mut why)).await;
+        }
+        let why = String::from_utf8_lossy(&why);
+        Err(unavailable(&format!("a script's process could not be locked in: {why}")))
+    }
+
+    /// Has it do its job; dropping the future kills it.
+    pub(crate) async fn run(
+        mut self,
+        mut socket: UnixStream,
+        job: &str,
+        limits: &Limits,
+        isolation: Arc<str>,
+    ) -> Result<Verdict, Refused> {
+        let started = Instant::now();
+        let mut said = Said::default();
+        let most = limits.output.saturating_mul(2).saturating_add(ENVELOPE);
+        let talk = async {
+            // A child that died early breaks the pipe; how it ended says more than that.
+            let length = u64::try_from(job.len()).unwrap_or(u64::MAX).to_le_bytes();
+            if socket.write_all(&length).await.is_ok() {
+                let _ = socket.write_all(job.as_bytes()).await;
+            }
+            said.hear(&mut socket, most).await;
+        };
+        let overstayed = tokio::time::timeout(limits.wall, talk).await.is_err();
+        let too_much = said.too_much;
+        match said.outcome() {
+            Ok(outcome) => {
+                verdict::of(Some(outcome), None, false, limits, started.elapsed(), isolation)
+            }
+            Err((stdout, stderr)) => {
+                self.kill();
+                let ended = tokio::time::timeout(GONE_LIMIT, &mut self.ended).await;
+                let mut ended = ended
+                    .map_err(|_| unavailable("a script's process does not end"))?
+                    .map_err(|_| unavailable("the script's process went away"))?;
+                ended.overstayed = overstayed;
+                let mut verdict =
+                    verdict::of(None, Some(ended), too_much, limits, started.elapsed(), isolation)?;
+                (verdict.stdout, verdict.stderr) =
+                    if too_much { (head(stdout), head(stderr)) } else { (stdout, stderr) };
+                Ok(verdict)
+            }
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+pub(crate) fn unavailable(why: &str) -> Refused {
+    Refused::Unavailable { why: why.to_owned() }
+}

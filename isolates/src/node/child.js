@@ -1,0 +1,230 @@
+// One script on Node, in a process that was started and locked in before the script was known.
+//
+// Started by the worker inside the sandbox as `node … -e <this> <prelude of all JavaScript>`.
+// fd 3 is a socket to the server: one byte `R` when this is ready; then it reads the length of the
+// job (8 bytes) and the job (JSON), and writes frames: kind (1 byte), length (4 bytes), data.
+// Kinds: `o` and `e` are printed text, `m` is memory, `r` is the end: {"ok": …} or {"error": {…}}.
+'use strict';
+(() => {
+  const fs = require('node:fs');
+  const vm = require('node:vm');
+  const { inspect } = require('node:util');
+  const { Console } = require('node:console');
+  const { Writable } = require('node:stream');
+
+  const SOCKET = 3, SCRIPT = 'script', CALLS = 10;
+  const leave = process.reallyExit.bind(process);
+  const { parse, stringify } = JSON;
+
+  const write = (data) => {
+    try {
+      for (let at = 0; at < data.length;) at += fs.writeSync(SOCKET, data, at);
+    } catch { leave(4); }
+  };
+  const read = (count) => {
+    const data = Buffer.alloc(count);
+    for (let at = 0; at < count;) {
+      const more = fs.readSync(SOCKET, data, at, count - at, null);
+      if (more === 0) leave(4);
+      at += more;
+    }
+    return data;
+  };
+  const frame = (kind, data) => {
+    const head = Buffer.alloc(5);
+    head.write(kind, 'latin1');
+    head.writeUInt32LE(data.length, 1);
+    write(head);
+    write(data);
+  };
+
+  // What a script prints goes out at once.
+  const kept = [];
+  const print = (kind, chunk) => {
+    const data = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+    if (data.length === 0) return;
+    if (kind === 'o') kept.push(data);
+    frame(kind, data);
+  };
+  const stream = (kind, fd) => {
+    const made = new Writable({
+      decodeStrings: false,
+      write(chunk, encoding, done) {
+        print(kind, typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk);
+        done();
+      },
+    });
+    made.fd = fd;
+    return made;
+  };
+  const fromPrint = () => {
+    const text = Buffer.concat(kept).toString().replace(/\n+$/, '');
+    if (!text) return null;
+    try { return parse(text); } catch { return text; }
+  };
+
+  // The end, once: what comes afterwards is not heard.
+  const finish = (text) => {
+    frame('m', Buffer.from(String(process.resourceUsage().maxRSS * 1024)));
+    frame('r', Buffer.from(text));
+    leave(0);
+  };
+  const printed = () => finish(stringify({ ok: fromPrint() }));
+  const fail = (error) => {
+    let told;
+    try { told = explain(error); } catch { told = { code: 'script_error', message: 'the script failed' }; }
+    finish(stringify({ error: told }));
+  };
+  class Wrong extends Error {
+    constructor(message, hint) { super(message); this.hint = hint; }
+  }
+
+  const HINTS = [
+    [/BigInt/, 'turn it into text or a number: `String(value)`, `Number(value)`'],
+    [/circular/, 'return a copy without the parts that point back'],
+    [/call stack size/, 'recurse less deeply, or use a loop'],
+    [/^fetch failed|^(connect|listen|bind|getaddrinfo|queryA) E/, 'there is no network here; use an `exec_http` step before this one'],
+    [/^spawn/, 'scripts start no other programs'],
+    [/^E(PERM|ACCES|ROFS|NOENT): /, 'scripts see no files of the host'],
+    [/Cannot find (module|package)/, 'scripts have what comes with the runtime, and no packages'],
+    [/is not defined/, "only the step's `variables` are defined here"],
+  ];
+
+  let places = null;
+  // The author's line and column: those of the last known place that is not behind.
+  const author = (line, column) => {
+    if (!places) return [line, column];
+    let low = 0, high = places.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const [at, from] = places[middle];
+      if (at < line - 1 || (at === line - 1 && from <= column - 1)) low = middle + 1; else high = middle;
+    }
+    const found = places[Math.max(low - 1, 0)];
+    return found ? [found[2] + 1, found[3] + 1] : [line, column];
+  };
+  let last = 1;
+  const calls = (stack) => {
+    const found = [];
+    for (const text of String(stack).split('\n')) {
+      const match = /^\s+at (?:(?:async )?(.*?) \()?(?:async )?script:(\d+):(\d+)\)?$/.exec(text);
+      if (!match || +match[2] < 1 || +match[2] > last) continue;
+      const [line, column] = author(+match[2], +match[3]);
+      found.push({ name: match[1], line, column });
+    }
+    return found;
+  };
+  const outOfMemory = () => ({
+    code: 'script_memory',
+    message: 'the script needs more memory than it may have',
+    hint: "work on less data at once, or raise the step's `memory`",
+  });
+  const explain = (error) => {
+    if (error instanceof Wrong) return { code: 'script_error', message: error.message, hint: error.hint };
+    if (!(error instanceof Error)) {
+      let text;
+      try { text = stringify(error); } catch { /* it is no JSON */ }
+      return { code: 'script_error', message: `the script threw ${text ?? 'a value'}`, hint: 'throw an Error to say more' };
+    }
+    const message = String(error.message);
+    if (/Array buffer allocation failed/.test(message) || error.code === 'ERR_WORKER_OUT_OF_MEMORY') return outOfMemory();
+    const known = HINTS.find(([pattern]) => pattern.test(message));
+    const found = calls(error.stack);
+    const told = { code: 'script_error', message: `${error.name}: ${message}` };
+    if (known) told.hint = known[1];
+    if (found.length) {
+      [told.line, told.column] = [found[0].line, found[0].column];
+      told.traceback = found.slice(0, CALLS)
+        .map((call) => (call.name ? `at ${call.name} (script:${call.line}:${call.column})` : `at script:${call.line}:${call.column}`))
+        .join('\n');
+    }
+    return told;
+  };
+  // V8 shows the line and a caret before the message.
+  const unreadable = (error, source) => {
+    const [first, , caret] = String(error.stack).split('\n');
+    const told = { code: 'script_syntax', message: `SyntaxError: ${error.message}` };
+    const match = /^script:(\d+)$/.exec(first);
+    if (match) {
+      const past = +match[1] > last;
+      const [line, column] = author(Math.min(Math.max(+match[1], 1), last), (caret || '').indexOf('^') + 1);
+      told.line = line;
+      if (!past && column > 0) told.column = column;
+    }
+    if (/\b(import|export) /.test(source)) told.hint = 'scripts are no modules: write `require` or `await import(…)`; there is nothing to export';
+    return told;
+  };
+
+  const compile = (text, file, lineOffset) => new vm.Script(text, {
+    filename: file,
+    lineOffset,
+    importModuleDynamically: vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  }).runInThisContext();
+
+  const badName = (name) => new Wrong(
+    `\`${name}\` cannot be the name of a variable`,
+    'use letters, digits, `_` and `$`, not starting with a digit, and no word of the language',
+  );
+
+  const main = async (job, callMain) => {
+    const { source, variables } = job;
+    const names = Object.keys(variables);
+    const directive = job.strict ? "'use strict';" : '';
+    const bad = names.find((name) => !/^[A-Za-z_$][\w$]*$/.test(name) || name.startsWith('__jalm_'));
+    if (bad !== undefined) throw badName(bad);
+    const lines = source.split('\n');
+    last = Math.max(1, lines.at(-1) === '' ? lines.length - 1 : lines.length);
+    let run;
+    try {
+      const head = `(async function (${['__jalm_main', '__jalm_variables', ...names].join(', ')}) {${directive}\n`;
+      const tail = "\n;if (typeof main === 'function') return __jalm_main(main, __jalm_variables); })";
+      run = compile(head + source + tail, SCRIPT, -1);
+    } catch (error) {
+      for (const name of names) {
+        try { compile(`(async function (${name}) {${directive}})`, 'name', 0); } catch { throw badName(name); }
+      }
+      finish(stringify({ error: unreadable(error, source) }));
+    }
+    return run(callMain, variables, ...names.map((name) => variables[name]));
+  };
+  const done = (result) => {
+    if (result === undefined) printed();
+    if (typeof result === 'function' || typeof result === 'symbol') {
+      const kind = typeof result === 'function' ? 'a function' : 'a symbol';
+      fail(new Wrong(`the script returned ${kind}, which is no JSON`));
+    }
+    let text;
+    try { text = stringify(result); } catch (error) { fail(error); }
+    if (text === undefined) printed();
+    finish(`{"ok":${text}}`);
+  };
+
+  const callMain = compile(process.argv[1], 'prelude', 0)((kind, text) => print(kind === 0 ? 'o' : 'e', text + '\n'));
+  const [stdout, stderr] = [stream('o', 1), stream('e', 2)];
+  for (const [name, value] of [['stdout', stdout], ['stderr', stderr]]) {
+    Object.defineProperty(process, name, { value, configurable: true, enumerable: true });
+  }
+  globalThis.console = new Console({ stdout, stderr });
+  for (const name of ['module', 'exports', '__filename', '__dirname']) delete globalThis[name];
+  for (const name of Object.keys(process.env)) delete process.env[name];
+  process.argv = ['node', SCRIPT];
+  process.execArgv = [];
+  Error.stackTraceLimit = 50;
+  process.setUncaughtExceptionCaptureCallback(fail);
+  process.once('beforeExit', () => fail(new Wrong(
+    'the script waits for something that never happens',
+    'a promise is never settled, and nothing is left that could settle it',
+  )));
+  process.reallyExit = (code) => {
+    if (!code) printed();
+    fail(new Wrong(`the script exited with ${code}`, 'return a value, or throw an Error that says what is wrong'));
+  };
+  // Whatever is used for the first time takes longer.
+  inspect({ a: [1, 'b'], c: new Map() });
+  compile('(async function (a) { return a })', 'warm', 0)(1).then(() => {
+    write(Buffer.from('R'));
+    const job = parse(read(Number(read(8).readBigUInt64LE())).toString());
+    places = job.places ?? null;
+    return main(job, callMain);
+  }).then(done, fail);
+})();

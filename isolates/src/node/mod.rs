@@ -1,0 +1,32 @@
+//! JavaScript and TypeScript on the host's Node: processes that are started and locked in before
+//! their script is known, each for one script.
+//!
+//! Node cannot fork, and takes 50 ms to start. So one is always ready, once there was a first
+//! script: it has loaded what it needs, and waits on a socket of its own. As soon as it is taken,
+//! the next one is begun. The memory that it may have is fixed as it starts, so a script that may
+//! have more or less than the last one waits for a process of its own.
+//!
+//! TypeScript becomes JavaScript in a child of the isolates' worker first, as for QuickJS: Node's
+//! own way of it came with version 22, and leaves out enums, namespaces and parameter properties. A
+//! script means the same on both runtimes, and the server never reads it.
+//!
+//! | file | part |
+//! |---|---|
+//! | `program` | finds the host's `node`, and what it needs to be seen |
+//! | `enter` | the worker's side: locks itself in, becomes Node |
+//! | `child.js` | what Node runs: waits for the script, runs it, answers |
+//! | `start` | the server's side: one process, from its start to its end |
+//! | `run` | processes that are ready, and one script in one of them |
+//!
+//! How the one start of a program is allowed, and no other: `sandbox/program.rs`.
+
+mod enter;
+mod program;
+mod run;
+mod start;
+
+pub(crate) use enter::become_node;
+pub(crate) use run::{Code, Node};
+
+/// The second argument of a worker that is to become Node, before its settings.
+pub(crate) const NODE: &str = "node";

@@ -1,0 +1,123 @@
+//! Who lives how long: scripts, the processes that wait for them, and the server.
+
+use crate::world::{
+    World, at_each_strength, descendants, descendants_are, js_with, patient, there_is_node,
+};
+use jalm_isolates::{Isolates, Job, Limits, Options, Refused, Strength};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::Duration;
+
+fn kill(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+}
+
+/// Processes for each Node that waits: it is the third one of a family where there are namespaces.
+fn family(world: &World) -> usize {
+    if world.strength == Strength::A { 3 } else { 1 }
+}
+
+at_each_strength! {
+    async fn nothing_is_started_before_the_first_script_and_one_waits_afterwards(world: World) {
+        assert_eq!(descendants(), Vec::<u32>::new());
+        for n in 0..5 {
+            assert_eq!(world.run("return n", json!({ "n": n })).await, Ok(json!(n)));
+        }
+        descendants_are(|now| now == family(&world)).await;
+        world.isolates.shutdown().await;
+        descendants_are(|now| now == 0).await;
+        let job = Job { program: js_with("return 1", Value::Null), limits: patient() };
+        assert!(world.isolates.run(job).await.is_err());
+    }
+
+    async fn many_at_once_do_not_mix(world: World) {
+        let runs = (0..12).map(|n| {
+            let world = &world;
+            async move { (n, world.run("return n * 2", json!({ "n": n })).await) }
+        });
+        for (n, result) in futures_util::future::join_all(runs).await {
+            assert_eq!(result, Ok(json!(n * 2)));
+        }
+    }
+
+    async fn dropping_a_run_kills_it(world: World) {
+        world.good("return 1").await;
+        let run = world.run("for (;;) {}", Value::Null);
+        assert!(tokio::time::timeout(Duration::from_millis(300), run).await.is_err());
+        descendants_are(|now| now == family(&world)).await;
+    }
+
+    async fn dropping_the_isolates_ends_everything(world: World) {
+        world.good("return 1").await;
+        drop(world);
+        descendants_are(|now| now == 0).await;
+    }
+
+    async fn a_process_that_was_killed_while_it_waited_is_replaced(world: World) {
+        world.good("return 1").await;
+        let waiting = descendants_are(|now| now == family(&world)).await;
+        waiting.iter().copied().for_each(kill);
+        descendants_are(|now| now == 0).await;
+        // Whoever was on the way may be told so; the next one gets another process.
+        let mut tries = 0;
+        while world.isolates.run(Job { program: js_with("return 1", Value::Null), limits: patient() }).await.is_err() {
+            tries += 1;
+            assert!(tries < 20);
+        }
+        assert_eq!(world.good("return 2").await, json!(2));
+    }
+
+    async fn limits_may_be_endless_or_nothing(world: World) {
+        let limits = Limits { wall: Duration::from_secs(3600), memory: u64::MAX, output: u64::MAX };
+        let verdict = world.verdict(js_with("return 1", Value::Null), limits).await;
+        assert_eq!(verdict.result, Ok(json!(1)));
+        let limits = Limits { wall: Duration::ZERO, memory: 0, output: 0 };
+        let error = world.verdict(js_with("return 1", Value::Null), limits).await.result.unwrap_err();
+        assert!(["script_timeout", "script_output"].contains(&error.code.as_ref()), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn mounts_of_the_host_stay_as_they_are() {
+    if !there_is_node() {
+        return;
+    }
+    let mounts = || std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let before = mounts();
+    let world = World::new(Strength::A);
+    assert_eq!(world.good("return 1").await, json!(1));
+    world.isolates.shutdown().await;
+    descendants_are(|now| now == 0).await;
+    assert_eq!(mounts(), before);
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_there_is_named() {
+    let worker: PathBuf = env!("CARGO_BIN_EXE_isolate-worker").into();
+    for (name, why) in
+        [("no-such-node", "there is no `no-such-node` here"), ("true", "does not answer")]
+    {
+        let isolates =
+            Isolates::new(Options { node: name.into(), ..Options::new(PathBuf::clone(&worker)) });
+        let job = Job { program: js_with("return 1", Value::Null), limits: patient() };
+        let refused = isolates.run(job).await.unwrap_err();
+        assert!(refused.to_string().contains(why), "{refused}");
+        assert!(refused.hint().contains("isolation.node"));
+    }
+}
+
+#[tokio::test]
+async fn native_code_is_refused_without_landlock() {
+    if !there_is_node() {
+        return;
+    }
+    let isolates = Isolates::new(Options {
+        minimum: Strength::C,
+        maximum: Strength::C,
+        ..Options::new(env!("CARGO_BIN_EXE_isolate-worker").into())
+    });
+    let job = Job { program: js_with("return 1", Value::Null), limits: patient() };
+    let refused = isolates.run(job).await.unwrap_err();
+    assert!(matches!(refused, Refused::BelowMinimum { .. }), "{refused}");
+}
