@@ -8,6 +8,7 @@
 
 mod support;
 
+use jalm_kernel::failure::Failure;
 use jalm_kernel::machine::{Event, Status};
 use jalm_kernel::ports::Journal;
 use jalm_scheduler::{SubmitError, Waited};
@@ -206,4 +207,43 @@ async fn an_execution_that_the_store_will_never_take_stops_and_says_so() {
     let new = world.engine.submit(submission(source)).await.unwrap_err();
     assert!(new.to_string().contains("refused for ever"), "{new}");
     assert_eq!(world.engine.stats().in_flight, 0);
+}
+
+/// Two gates, one event apart: the flush that opens the first leaves the second shut.
+#[tokio::test]
+async fn a_gate_waits_for_its_own_event_and_not_for_the_one_before() {
+    let world = World::new(Script::new(|call| match (&*call.place.step, call.attempt) {
+        ("p", _) => Reply::Held,
+        ("b", 1) => Reply::Fail(Failure::transient("busy", "busy")),
+        _ => Reply::Echo,
+    }));
+    let source = "
+intent: a
+steps:
+  - id: both
+    parallel:
+      - { id: b, atom: act, retry: { attempts: 2, delay: 50ms, jitter: false } }
+      - { id: a, steps: [{ id: p, atom: pure }, { id: w, atom: act }] }
+";
+    let id = world.submit(source).await.id;
+    world.script.wait_for("b#1").await;
+    until("all is durable", || world.engine.stats().steps_failed == 1).await;
+    world.store.hold();
+    world.script.let_go(1);
+    until("two gates are shut", || world.store.waiting() == 2).await;
+    for _ in 0..2 {
+        world.store.flush_one();
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        let durable = world.journal(id).await;
+        for (call, step, attempt) in [("w#1", "w", 1), ("b#2", "b", 2)] {
+            let known = durable.iter().any(|event| {
+                matches!(event, Event::Calling { place, n, .. } if &*place.step == step && *n == attempt)
+            });
+            assert_eq!(world.script.times(call) > 0, known, "{call}");
+        }
+    }
+    world.store.let_go();
+    assert_eq!(world.end(id).await.summary.status, Status::Completed);
 }
