@@ -92,11 +92,19 @@ pub fn router(state: State, pages: Router) -> Router {
         .route_layer(middleware::from_fn_with_state(state, metrics::count))
 }
 
+/// What needs no token: probes of health, and the documentation of the API, which a browser could
+/// not send a token for and which says nothing that the sources do not.
+fn is_open(path: &str) -> bool {
+    let below = |folder: &str| {
+        path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    ["/health", "/docs", "/redoc", "/openapi.json"].into_iter().any(below)
+}
+
 /// Lets a request in or not, and turns what the framework says in plain text, and panics, into
 /// problem documents.
 async fn guard(Extract(state): Extract<State>, request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    if !(path == "/health" || path.starts_with("/health/"))
+    if !is_open(request.uri().path())
         && let Err(problem) = state.0.auth.check(request.headers())
     {
         return problem.into_response();

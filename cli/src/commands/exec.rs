@@ -144,10 +144,13 @@ async fn watch(id: &str, server: &Server) -> Result<ExitCode, Error> {
             }
         };
         tries = 0;
-        let mut buffer = String::new();
+        // Bytes, since a chunk may end within a character.
+        let mut buffer: Vec<u8> = Vec::new();
         while let Ok(Some(chunk)) = response.chunk().await {
-            buffer.push_str(&String::from_utf8_lossy(&chunk));
-            while let Some((event, rest)) = buffer.split_once("\n\n") {
+            buffer.extend_from_slice(&chunk);
+            while let Some(end) = buffer.windows(2).position(|two| two == b"\n\n") {
+                let event: Vec<u8> = buffer.drain(..end + 2).collect();
+                let event = String::from_utf8_lossy(&event);
                 let field = |name: &str| {
                     event
                         .lines()
@@ -164,7 +167,6 @@ async fn watch(id: &str, server: &Server) -> Result<ExitCode, Error> {
                         _ => {}
                     }
                 }
-                buffer = rest.to_owned();
             }
         }
         // The connection ended before the execution did.

@@ -30,9 +30,19 @@ pub(super) fn is_damage(error: &Error) -> bool {
         )
 }
 
+/// The file was moved or deleted under the open store.
+pub(super) fn moved() -> Error {
+    Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY_DBMOVED), None)
+}
+
 /// What happened and what to do, for a file that cannot be written or read.
 pub(super) fn explain(error: &Error) -> (String, &'static str) {
+    let extended = error.sqlite_error().map(|error| error.extended_code);
     let (what, remedy) = match error.sqlite_error_code() {
+        _ if extended == Some(rusqlite::ffi::SQLITE_READONLY_DBMOVED) => (
+            "it was moved, replaced or deleted while jalm had it open",
+            "put the file back where it was, or stop jalm and restore a backup",
+        ),
         Some(ErrorCode::DiskFull) => ("the disk is full", "free some space"),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => (
             "it may not be written",

@@ -9,7 +9,9 @@ use super::{Shared, fault, lock};
 use crate::OpenError;
 use jalm_kernel::ports::{Health, StoreError};
 use rusqlite::Connection;
+use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -31,8 +33,16 @@ pub(super) fn start(
     lock: Lock,
 ) -> Result<JoinHandle<()>, OpenError> {
     let path = shared.path.clone();
-    let mut writer =
-        Writer { connection, shared, known: Known::default(), sets: 0, dirty: false, lost: 0 };
+    let identity = identity(&path).map_err(|error| lock::of_io(&path, &error))?;
+    let mut writer = Writer {
+        connection,
+        shared,
+        identity,
+        known: Known::default(),
+        sets: 0,
+        dirty: false,
+        lost: 0,
+    };
     std::thread::Builder::new()
         .name("jalm-store".to_owned())
         .spawn(move || {
@@ -50,6 +60,8 @@ pub(super) fn start(
 struct Writer {
     connection: Connection,
     shared: Arc<Shared>,
+    /// Which file was opened, by device and number.
+    identity: (u64, u64),
     known: Known,
     /// `set`s since the last sweep.
     sets: u32,
@@ -141,13 +153,25 @@ impl Writer {
     fn commit(&mut self, chunk: &[Command]) -> rusqlite::Result<Vec<Outcome>> {
         #[cfg(test)]
         self.bound_pages()?;
+        self.still_there()?;
         let now = self.shared.now.load(Ordering::Relaxed);
         let result = self
-            .transact(|connection, known, sets| batch::apply(connection, known, sets, chunk, now));
+            .transact(|connection, known, sets| batch::apply(connection, known, sets, chunk, now))
+            // What went into a file that nobody will find again was not kept.
+            .and_then(|outcomes| self.still_there().map(|()| outcomes));
         if result.is_err() {
             self.known.forget_all();
         }
         result
+    }
+
+    /// Whether the file at the store's path is the one that was opened. SQLite itself would go on
+    /// writing into a file that was deleted, and everything would be lost in the end.
+    fn still_there(&self) -> rusqlite::Result<()> {
+        match identity(&self.shared.path) {
+            Ok(found) if found == self.identity => Ok(()),
+            Ok(_) | Err(_) => Err(fault::moved()),
+        }
     }
 
     fn transact<T>(
@@ -253,6 +277,11 @@ impl Writer {
         };
         self.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
     }
+}
+
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    let found = std::fs::metadata(path)?;
+    Ok((found.dev(), found.ino()))
 }
 
 /// A disk that refuses.

@@ -22,7 +22,7 @@ async fn with_a_token_only_its_holders_are_let_in() {
         ("authorization", "Basic b3BlbiBzZXNhbWU="),
         ("x-token", "open sesame"),
     ] {
-        for path in ["/", "/exec", "/metrics", "/docs", "/openapi.json", "/no/such/path"] {
+        for path in ["/", "/exec", "/metrics", "/atoms", "/docsy", "/no/such/path"] {
             let answer = with(&runner, path, name, value).await;
             is_problem(&answer, 401, "unauthorized");
             assert_eq!(answer.headers["www-authenticate"], "Bearer");
@@ -36,7 +36,9 @@ async fn with_a_token_only_its_holders_are_let_in() {
     assert_eq!(answers.len(), 2, "{answers:#?}");
     let submit = runner.post("/exec", &json!({ "jalm_config": pure("x") })).await;
     is_problem(&submit, 401, "unauthorized");
-    assert_eq!(runner.get("/health").await.status, 200, "probes have no token");
+    for path in ["/health", "/health/live", "/docs", "/docs/init.js", "/redoc", "/openapi.json"] {
+        assert_eq!(runner.get(path).await.status, 200, "{path}: probes and browsers have no token");
+    }
     assert!(!runner.log().contains("sesame"));
     let runner = runner.with_token("open sesame");
     assert_eq!(runner.run(pure("x")).await["status"], "completed");

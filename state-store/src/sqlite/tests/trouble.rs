@@ -246,3 +246,23 @@ async fn values_that_have_run_out_leave_the_file() {
         .unwrap();
     assert_eq!(left, 10);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_acknowledged_into_a_file_that_was_deleted() {
+    let (folder, path) = folder();
+    let store = open(&path);
+    append(&store, birth(1, "a", Status::Running)).await.unwrap();
+    let aside = folder.path().join("aside");
+    std::fs::rename(&path, &aside).unwrap();
+    let mut waiting = start(&store, birth(2, "a", Status::Running));
+    until(|| store.health() != Health::Good).await;
+    let Health::Degraded(text) = store.health() else { panic!("the health is good") };
+    assert!(text.contains("moved, replaced or deleted"), "{text}");
+    assert!(waiting.try_recv().is_err(), "told although it is lost");
+    // Another file in its place is no better.
+    std::fs::write(&path, "").unwrap();
+    std::fs::remove_file(&path).unwrap();
+    std::fs::rename(&aside, &path).unwrap();
+    waiting.await.unwrap().unwrap();
+    assert_eq!(store.health(), Health::Good);
+}
