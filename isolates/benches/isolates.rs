@@ -1,5 +1,7 @@
 //! What a job costs, from asking to having the verdict. `cargo bench -p jalm-isolates`.
 
+#![allow(clippy::unwrap_used, reason = "a bench that cannot run may panic")]
+
 use criterion::Criterion;
 use jalm_isolates::{Isolates, Job, Language, Limits, Options, Program, Script, Strength};
 use serde_json::{Map, Value, json};
@@ -23,6 +25,8 @@ fn program(kind: &str) -> Program {
             input: items.into(),
             variables: Map::new(),
         },
+        "wasm" => module(r#"(module (func (export "main") (param $n i32) (result i32) (i32.mul (local.get $n) (local.get $n))))"#, &items),
+        "wasm that reads and prints" => module(ECHO, &items),
         _ => Program::Template {
             source: "{% for item in items %}{{ item.name }} {% endfor %}".to_owned(),
             includes: std::collections::BTreeMap::new(),
@@ -30,6 +34,26 @@ fn program(kind: &str) -> Program {
             autoescape: true,
         },
     }
+}
+
+/// A WASI command that prints its variables.
+const ECHO: &str = r#"(module
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (i32.store (i32.const 0) (i32.const 1024)) (i32.store (i32.const 4) (i32.const 60000))
+    (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 4)))
+    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))))"#;
+
+fn module(source: &str, items: &[Value]) -> Program {
+    let variables = json!({ "n": 7, "items": items });
+    Program::Script(Script {
+        language: Language::Wasm,
+        runtime: None,
+        source: source.to_owned(),
+        variables: variables.as_object().cloned().unwrap_or_default(),
+    })
 }
 
 fn main() {
@@ -41,7 +65,7 @@ fn main() {
             Options { minimum: Strength::C, maximum, max_children: 4, ..Options::new(worker_exe) };
         let isolates = Isolates::new(options);
         let strength = runtime.block_on(isolates.report()).strength;
-        for kind in ["javascript", "jq", "template"] {
+        for kind in ["javascript", "jq", "template", "wasm", "wasm that reads and prints"] {
             let name = format!("{kind} at {}", strength.map_or("none", Strength::name));
             let mut group = criterion.benchmark_group("isolates");
             group.bench_function(name, |bencher| {

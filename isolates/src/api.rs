@@ -31,9 +31,10 @@ pub struct Options {
     pub node: PathBuf,
     /// Node processes that are kept ready for the next script, once there was a first one.
     pub node_ahead: usize,
-    /// WebAssembly modules that run at once, each in a process of its own that is kept for the next
-    /// one, once there was a first one.
+    /// WebAssembly modules that run at once, each in a process of its own.
     pub wasm_runners: usize,
+    /// So many of these processes are kept for the next module; none costs a start for each one.
+    pub wasm_kept: usize,
 }
 
 impl Options {
@@ -49,6 +50,7 @@ impl Options {
             node: PathBuf::from("node"),
             node_ahead: 1,
             wasm_runners: std::thread::available_parallelism().map_or(2, usize::from),
+            wasm_kept: 2,
         }
     }
 }

@@ -4,7 +4,7 @@ mod errors;
 mod ready;
 
 use super::typescript::Places;
-use super::{Bounds, result_of};
+use super::{Bounds, from_print, result_of};
 use crate::api::ScriptError;
 use crate::sandbox;
 use crate::wire::Outcome;
@@ -83,15 +83,6 @@ pub(super) fn run(
         result.map(|value| value.unwrap_or_else(|| from_print(&stdout, bounds)))
     };
     Outcome { result, stdout, stderr, memory: 0 }
-}
-
-/// A script that returns nothing gives what it printed: JSON if it is JSON, else the text.
-fn from_print(text: &str, bounds: &Bounds) -> Value {
-    let text = text.trim_end_matches('\n');
-    if text.is_empty() {
-        return Value::Null;
-    }
-    result_of(text, bounds).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
 /// None if the script returned nothing.

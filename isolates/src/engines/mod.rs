@@ -104,8 +104,17 @@ pub(crate) fn quiet(result: Result<Value, ScriptError>) -> Outcome {
     Outcome { result, stdout: String::new(), stderr: String::new(), memory: 0 }
 }
 
+/// A script that returns nothing gives what it printed: JSON if it is JSON, else the text.
+pub(crate) fn from_print(text: &str, bounds: &Bounds) -> Value {
+    let text = text.trim_end_matches('\n');
+    if text.is_empty() {
+        return Value::Null;
+    }
+    result_of(text, bounds).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
 /// A result as JSON text, which must be within the bounds.
-pub(crate) fn result_of(text: &str, bounds: &Bounds) -> Result<Value, ScriptError> {
+fn result_of(text: &str, bounds: &Bounds) -> Result<Value, ScriptError> {
     if text.len() as u64 > bounds.output {
         return Err(ScriptError::too_much(bounds.output));
     }

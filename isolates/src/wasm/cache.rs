@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     fn compiled(bytes: usize) -> Compiled {
-        let shape = Shape { component: false, parameters: None };
+        let shape = Shape { component: false, names: Vec::new() };
         Compiled { shape, code: vec![0; bytes] }
     }
 

@@ -8,13 +8,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wasmtime::wasmparser::{KnownCustom, Name, Parser, Payload};
 
+/// No function has more parameters.
+const MOST_PARAMETERS: u32 = 1000;
+
 /// What a runner needs to know of a module besides its machine code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Shape {
     /// It is a component.
     pub(super) component: bool,
-    /// The names of the parameters of `main`, if every one has a name.
-    pub(super) parameters: Option<Vec<String>>,
+    /// Names of parameters of `main`, by their number.
+    pub(super) names: Vec<(u32, String)>,
 }
 
 /// What a child answers.
@@ -40,72 +43,33 @@ pub(crate) fn compile(script: &str) -> Result<Value, ScriptError> {
         ScriptError::new("script_syntax", format!("the module cannot be compiled: {error:#}"))
             .hint("threads, exceptions and garbage-collected types are not supported")
     })?;
-    let parameters = if component { None } else { names_of_main(&bytes) };
-    let answer = Answer { shape: Shape { component, parameters }, code: STANDARD.encode(code) };
+    let names = if component { Vec::new() } else { names_of_main(&bytes) };
+    let answer = Answer { shape: Shape { component, names }, code: STANDARD.encode(code) };
     serde_json::to_value(answer)
         .map_err(|error| ScriptError::new("script_error", error.to_string()))
 }
 
-/// The names of the parameters of `main`, which only the custom section `name` knows. None if it
-/// does not know them all. The module is valid.
-fn names_of_main(module: &[u8]) -> Option<Vec<String>> {
-    let mut main = None;
-    let mut imported = 0;
-    let mut types = Vec::new();
-    let mut type_of_function = Vec::new();
-    let mut named: Vec<(u32, String)> = Vec::new();
-    for payload in Parser::new(0).parse_all(module) {
-        match payload.ok()? {
-            Payload::TypeSection(section) => {
-                for ty in section.into_iter_err_on_gc_types() {
-                    types.push(ty.ok()?.params().len());
-                }
-            }
-            Payload::ImportSection(section) => {
-                let functions = section.into_imports().filter(|import| {
-                    import.as_ref().is_ok_and(|import| {
-                        matches!(
-                            import.ty,
-                            wasmtime::wasmparser::TypeRef::Func(_)
-                                | wasmtime::wasmparser::TypeRef::FuncExact(_)
-                        )
-                    })
-                });
-                imported = u32::try_from(functions.count()).ok()?;
-            }
-            Payload::FunctionSection(section) => {
-                type_of_function = section.into_iter().collect::<Result<Vec<u32>, _>>().ok()?;
-            }
-            Payload::ExportSection(section) => {
-                let export = section.into_iter().flatten().find(|export| export.name == "main");
-                main = export.map(|export| export.index);
-            }
-            Payload::CustomSection(section) => {
-                let KnownCustom::Name(names) = section.as_known() else { continue };
-                for part in names {
-                    let Name::Local(functions) = part.ok()? else { continue };
-                    for function in functions {
-                        let function = function.ok()?;
-                        if Some(function.index) != main {
-                            continue;
-                        }
-                        for local in function.names {
-                            let local = local.ok()?;
-                            named.push((local.index, local.name.to_owned()));
-                        }
-                    }
-                }
-            }
-            _ => {}
+/// The names of the first variables of `main`, its parameters among them, by number: only the
+/// custom section `name` knows them, and it need not know all.
+fn names_of_main(module: &[u8]) -> Vec<(u32, String)> {
+    let payloads = || Parser::new(0).parse_all(module).flatten();
+    let main = payloads().find_map(|payload| {
+        let Payload::ExportSection(exports) = payload else { return None };
+        exports.into_iter().flatten().find(|export| export.name == "main")
+    });
+    let Some(main) = main else { return Vec::new() };
+    for payload in payloads() {
+        let Payload::CustomSection(section) = payload else { continue };
+        let KnownCustom::Name(parts) = section.as_known() else { continue };
+        for part in parts.into_iter().flatten() {
+            let Name::Local(functions) = part else { continue };
+            let found = functions.into_iter().flatten().find(|found| found.index == main.index);
+            let locals = found.into_iter().flat_map(|found| found.names).flatten();
+            let named = locals.map(|local| (local.index, local.name.to_owned()));
+            return named.filter(|(number, _)| *number < MOST_PARAMETERS).collect();
         }
     }
-    let own = usize::try_from(main?.checked_sub(imported)?).ok()?;
-    let count = *types.get(usize::try_from(*type_of_function.get(own)?).ok()?)?;
-    let name = |index: usize| {
-        let found = named.iter().find(|(at, _)| usize::try_from(*at) == Ok(index));
-        found.map(|(_, name)| name.clone())
-    };
-    (0..count).map(name).collect()
+    Vec::new()
 }
 
 #[cfg(test)]
@@ -123,13 +87,13 @@ mod tests {
                 r#"(module (import "m" "f" (func (param i32)))
                      (func (param $no i64)) (func (export "main") {parameters} (local $l i32)))"#
             );
-            answer(&text).shape.parameters
+            answer(&text).shape.names
         };
-        let wanted = vec!["a".to_owned(), "b".to_owned()];
-        assert_eq!(names("(param $a i32) (param $b f64)"), Some(wanted));
-        assert_eq!(names("(param $a i32) (param f64)"), None);
-        assert_eq!(names(""), Some(vec![]));
-        assert_eq!(answer("(module)").shape.parameters, None);
+        let name = |number, name: &str| (number, name.to_owned());
+        let wanted = vec![name(0, "a"), name(1, "b"), name(2, "l")];
+        assert_eq!(names("(param $a i32) (param $b f64)"), wanted);
+        assert_eq!(names("(param $a i32) (param f64)"), [name(0, "a"), name(2, "l")]);
+        assert_eq!(answer("(module)").shape.names, []);
     }
 
     #[test]

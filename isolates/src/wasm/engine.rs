@@ -11,6 +11,9 @@ pub(super) const TABLE_ELEMENTS: usize = 200_000;
 /// Instances, tables and memories that one call may have, each. A component has a few.
 pub(super) const PARTS: u32 = 32;
 
+/// Memory of the pool's tables, which counts as taken from the start.
+pub(super) const TABLE_MEMORY: u64 = 8 * PARTS as u64 * TABLE_ELEMENTS as u64;
+
 /// What decides on the machine code must be the same in both.
 fn config() -> Config {
     let mut config = Config::new();

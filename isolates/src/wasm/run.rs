@@ -9,6 +9,7 @@ use crate::host::verdict;
 use crate::native::frames::Said;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,7 +29,7 @@ const COMPILER_OUTPUT: u64 = 128 * MIB;
 
 /// How much longer than its wall clock a job may take before its runner is killed. The runner ends
 /// it by itself, if it is not hanging in what is no guest's code.
-const GRACE: Duration = Duration::from_millis(50);
+const GRACE: Duration = Duration::from_millis(100);
 
 /// Room for the frames around printed text and result.
 const ENVELOPE: u64 = 64 * 1024;
@@ -40,6 +41,10 @@ pub(crate) struct Wasm {
     /// Runners without a job; the last one in is the first one out, its memory is warm.
     idle: Mutex<Vec<Runner>>,
     places: Semaphore,
+    /// So many modules are compiled at once: the compiler takes much memory.
+    compilers: Semaphore,
+    /// So many runners stay when they have nothing to do.
+    kept: usize,
 }
 
 /// Where a job goes, and what it must keep to.
@@ -81,12 +86,15 @@ impl Wasm {
             compiled: Cache::new(KEPT),
             idle: Mutex::default(),
             places: Semaphore::new(options.wasm_runners.max(1)),
+            compilers: Semaphore::new(options.wasm_runners.max(1)),
+            kept: options.wasm_kept,
         }
     }
 
     /// Ends all runners that are idle; no job begins any more.
     pub(crate) fn shutdown(&self) {
         self.places.close();
+        self.compilers.close();
         self.idle().clear();
     }
 
@@ -100,6 +108,7 @@ impl Wasm {
         let started = Instant::now();
         let key: Key = Sha256::digest(script.source.as_bytes()).into();
         let compiled = self.compiled.get(key, async || {
+            let _compiler = self.compilers.acquire().await.map_err(|_| stopping())?;
             let memory = COMPILER_MEMORY;
             let limits = Limits { memory, output: COMPILER_OUTPUT, ..*place.limits };
             machine_code(compile(limits).await?)
@@ -134,7 +143,7 @@ impl Wasm {
     ) -> Result<Verdict, Refused> {
         let head = Head {
             key: [0; 32],
-            shape: super::compile::Shape { component: false, parameters: None },
+            shape: super::compile::Shape { component: false, names: Vec::new() },
             wall_ms: u64::try_from(place.limits.wall.as_millis()).unwrap_or(u64::MAX),
             memory: place.limits.memory,
             output: place.limits.output,
@@ -150,8 +159,7 @@ impl Wasm {
         code: &[u8],
         (place, started): (&Place<'_>, Instant),
     ) -> Result<Verdict, Refused> {
-        let _place =
-            self.places.acquire().await.map_err(|_| unavailable("the runner is stopping"))?;
+        let _place = self.places.acquire().await.map_err(|_| stopping())?;
         let limits = place.limits;
         let most = limits.output.saturating_mul(2).saturating_add(ENVELOPE);
         // A runner may have died while it was idle, without a job of its own.
@@ -159,19 +167,20 @@ impl Wasm {
             let mut runner = self.runner(place).await?;
             let talk = async {
                 let job = Job { head, data, code: &[] };
-                match talk(&mut runner.stream, &job, most).await {
-                    Heard::NoCode => talk(&mut runner.stream, &Job { code, ..job }, most).await,
-                    heard => heard,
+                let first = talk(&mut runner.stream, &job, most).await;
+                if !matches!(first, Heard::NoCode) {
+                    return first;
                 }
+                talk(&mut runner.stream, &Job { code, ..job }, most).await
             };
             let wall = limits.wall.saturating_add(GRACE);
-            let heard = tokio::time::timeout(wall, talk).await;
+            let answer = tokio::time::timeout(wall, talk).await;
             let duration = started.elapsed();
             let isolation = place.isolation.clone();
-            let (said, ended) = match heard {
+            let (said, ended) = match answer {
                 Err(_) => (Said::default(), runner.stop().await),
                 Ok(Heard::Answer(said)) if said.has_ended() => {
-                    self.idle().push(runner);
+                    self.keep(runner);
                     (said, None)
                 }
                 Ok(Heard::Answer(said)) if said.too_much => (said, runner.stop().await),
@@ -202,6 +211,13 @@ impl Wasm {
         }
         let started = Runner::start(&place.options.worker_exe, place.strength).await;
         started.map_err(|(layer, why)| unavailable(&format!("{layer}: {why}")))
+    }
+
+    fn keep(&self, runner: Runner) {
+        let mut idle = self.idle();
+        if idle.len() < self.kept && !self.places.is_closed() {
+            idle.push(runner);
+        }
     }
 
     fn pop(&self) -> Option<Runner> {
@@ -250,11 +266,14 @@ fn machine_code(verdict: Verdict) -> Result<Compiled, NotCompiled> {
             return Err(NotCompiled::Wrong(Box::new(wrong)));
         }
     };
-    let broken = |_| unavailable("the compiler's answer makes no sense");
-    let Answer { shape, code } = serde::Deserialize::deserialize(value)
-        .map_err(|_: serde_json::Error| unavailable("the compiler's answer makes no sense"))?;
-    let code = STANDARD.decode(code).map_err(broken)?;
+    let broken = || unavailable("the compiler's answer makes no sense");
+    let Answer { shape, code } = Answer::deserialize(value).map_err(|_| broken())?;
+    let code = STANDARD.decode(code).map_err(|_| broken())?;
     Ok(Compiled { shape, code })
+}
+
+fn stopping() -> Refused {
+    unavailable("the runner is stopping")
 }
 
 fn unavailable(why: &str) -> Refused {

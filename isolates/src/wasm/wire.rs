@@ -89,7 +89,7 @@ mod tests {
     fn jobs_survive_the_way() {
         let head = Head {
             key: [7; 32],
-            shape: Shape { component: true, parameters: Some(vec!["a".to_owned()]) },
+            shape: Shape { component: true, names: vec![(0, "a".to_owned())] },
             wall_ms: 1,
             memory: 2,
             output: 3,

@@ -38,6 +38,16 @@ at_each_strength! {
     }
 }
 
+/// wasmtime's own limit is the first one; this is for whoever broke out of it.
+#[tokio::test]
+async fn a_runner_gets_no_more_memory_than_its_call() {
+    for (without, errno) in [(vec!["seccomp"], libc::ENOMEM), (vec!["seccomp", "limits"], 0)] {
+        let world = World::with(Strength::C, &without, 1);
+        let map = "map:17179869184";
+        assert_eq!(probe(&world, &[map]).await[map], errno, "{without:?}");
+    }
+}
+
 /// The other layers hold without the filter, each for itself.
 #[tokio::test]
 async fn without_seccomp_namespaces_and_landlock_still_hold() {

@@ -39,13 +39,25 @@ impl World {
         }
         let exe = folder.path().join(name);
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_isolate-worker"), &exe).unwrap();
-        let isolates = Isolates::new(Options {
+        let options = Options {
             minimum: Strength::C,
             maximum: strength,
             wasm_runners,
             ..Options::new(exe.clone())
-        });
-        Self { isolates, strength, exe, _folder: folder }
+        };
+        Self { isolates: Isolates::new(options), strength, exe, _folder: folder }
+    }
+
+    /// One runner at once, of which so many are kept.
+    pub(crate) fn keeping(strength: Strength, wasm_kept: usize) -> Self {
+        let world = Self::with(strength, &[], 1);
+        let options = Options {
+            minimum: Strength::C,
+            maximum: strength,
+            wasm_kept,
+            ..Options::new(world.exe.clone())
+        };
+        Self { isolates: Isolates::new(options), ..world }
     }
 
     pub(crate) async fn try_run(

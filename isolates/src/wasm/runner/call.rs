@@ -74,17 +74,8 @@ pub(super) fn run(
     drop(store);
     let (stdout, stderr) = (out.take(), err.take());
     let bounds = engines::Bounds { deadline, memory: head.memory, output: head.output };
-    let result = result.map(|value| value.unwrap_or_else(|| printed(&stdout, &bounds)));
+    let result = result.map(|value| value.unwrap_or_else(|| engines::from_print(&stdout, &bounds)));
     Outcome { result, stdout, stderr, memory }
-}
-
-/// What was printed is the result: JSON if it is JSON, else the text.
-fn printed(text: &str, bounds: &engines::Bounds) -> Value {
-    let text = text.trim_end_matches('\n');
-    if text.is_empty() {
-        return Value::Null;
-    }
-    engines::result_of(text, bounds).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
 async fn call(
@@ -113,7 +104,7 @@ async fn call(
         initialize.call_async(&mut *store, ()).await?;
     }
     let ty = main.ty(&*store);
-    let arguments = main::arguments(&ty, head.shape.parameters.as_deref(), data)?;
+    let arguments = main::arguments(&ty, &head.shape.names, data)?;
     let mut results = main::room(&ty)?;
     main.call_async(&mut *store, &arguments, &mut results).await?;
     Ok(Ended::Result(main::result(&results)?))

@@ -14,17 +14,20 @@ fn wrong(message: String) -> ScriptError {
 /// The variables as arguments: by name, if the module names every parameter; else in their order.
 pub(super) fn arguments(
     ty: &FuncType,
-    names: Option<&[String]>,
+    names: &[(u32, String)],
     data: &[u8],
 ) -> Result<Vec<Val>, ScriptError> {
     let variables: Map<String, Value> = serde_json::from_slice(data)
         .map_err(|error| wrong(format!("the variables cannot be read: {error}")))?;
     let count = ty.params().len();
-    let taken: Vec<(&str, &Value)> = match names {
-        Some(names) => names
-            .iter()
+    let name = |at: usize| names.iter().find(|(number, _)| usize::try_from(*number) == Ok(at));
+    let all: Option<Vec<&str>> =
+        (0..count).map(|at| name(at).map(|(_, name)| name.as_str())).collect();
+    let taken: Vec<(&str, &Value)> = match all {
+        Some(all) => all
+            .into_iter()
             .map(|name| match variables.get(name) {
-                Some(value) => Ok((name.as_str(), value)),
+                Some(value) => Ok((name, value)),
                 None => Err(wrong(format!("`main` wants `{name}`, and there is no such variable"))),
             })
             .collect::<Result<_, _>>()?,
@@ -33,9 +36,8 @@ pub(super) fn arguments(
         }
         None => {
             let there = variables.len();
-            return Err(wrong(format!(
-                "`main` takes {count} parameters, and there are {there} variables"
-            )));
+            let why = format!("`main` takes {count} parameters, and there are {there} variables");
+            return Err(wrong(why));
         }
     };
     ty.params().zip(taken).map(|(ty, (name, value))| argument(&ty, name, value)).collect()
@@ -77,9 +79,12 @@ fn argument(ty: &ValType, name: &str, value: &Value) -> Result<Val, ScriptError>
 /// `3.0` is 3: JSON does not tell them apart.
 fn whole_float(number: &Number) -> Option<i128> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    let number = number.as_f64().filter(|number| number.trunc() == *number)?;
-    #[expect(clippy::cast_possible_truncation, reason = "it is whole, and not large")]
-    (number.abs() <= EXACT).then_some(number as i128)
+    let number = number.as_f64().filter(|number| number.abs() <= EXACT)?;
+    #[expect(clippy::cast_possible_truncation, reason = "it is not large")]
+    let whole = number as i128;
+    #[expect(clippy::float_cmp, clippy::cast_precision_loss, reason = "both are exact here")]
+    let same = whole as f64 == number;
+    same.then_some(whole)
 }
 
 /// With a sign or without: the bits are the same.
@@ -111,7 +116,12 @@ pub(super) fn result(results: &[Val]) -> Result<Option<Value>, ScriptError> {
         Val::I64(number) => Ok((*number).into()),
         Val::F32(bits) => number(f64::from(f32::from_bits(*bits))),
         Val::F64(bits) => number(f64::from_bits(*bits)),
-        _ => Err(wrong("`main` gives what is no JSON".to_owned())),
+        Val::V128(_)
+        | Val::FuncRef(_)
+        | Val::ExternRef(_)
+        | Val::AnyRef(_)
+        | Val::ExnRef(_)
+        | Val::ContRef(_) => Err(wrong("`main` gives what is no JSON".to_owned())),
     };
     match results {
         [] => Ok(None),

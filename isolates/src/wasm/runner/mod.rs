@@ -54,7 +54,7 @@ struct Runner {
     engine: Engine,
     modules: Modules,
     turns: tokio::runtime::Runtime,
-    /// Memory that the process had before it became a runner.
+    /// Memory that the process has without any job.
     memory: u64,
 }
 
@@ -65,6 +65,7 @@ impl Runner {
         let modules = Modules::new(&engine)?;
         // One thread; it can only wait for time, because there is nothing else to wait for.
         let turns = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let memory = memory.saturating_add(super::engine::TABLE_MEMORY);
         Ok(Self { engine, modules, turns, memory })
     }
 
@@ -84,13 +85,13 @@ impl Runner {
     /// None if there is no code for it.
     fn run(&mut self, job: &Received, socket: &mut File) -> Option<Outcome> {
         let Received { head, data, code } = job;
+        let code_size = u64::try_from(self.modules.size() + code.len()).unwrap_or(u64::MAX);
+        sandbox::runner_limits(head.memory, head.output, self.memory.saturating_add(code_size));
         #[cfg(feature = "testkit")]
         if let Some(attempts) = &head.probe {
             let _ = socket.write_all(&[BEGINS]);
             return Some(crate::engines::quiet(Ok(crate::engines::probe::run(attempts))));
         }
-        let code_size = u64::try_from(self.modules.size() + code.len()).unwrap_or(u64::MAX);
-        sandbox::runner_limits(head.memory, head.output, self.memory.saturating_add(code_size));
         let module = match self.modules.get(head, code)? {
             Ok(module) => module,
             Err(error) => {
