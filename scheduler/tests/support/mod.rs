@@ -20,8 +20,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// No test waits for a duration; what does not come within this time never comes.
-const NEVER: Duration = Duration::from_mins(1);
+/// No test waits for a duration; what does not come within this time never comes. Shorter than the
+/// time that a step has by default: a call that nobody stops ends by that.
+const NEVER: Duration = Duration::from_secs(25);
 
 /// Waits for a fact.
 pub(crate) async fn soon<T>(what: &str, fact: impl Future<Output = T>) -> T {
