@@ -55,7 +55,6 @@ async fn without_seccomp_namespaces_and_landlock_still_hold() {
         (Strength::A, vec!["seccomp", "landlock"], "open:/etc/passwd", libc::ENOENT),
         (Strength::B, vec!["seccomp"], "open:/etc/passwd", libc::EACCES),
         (Strength::B, vec!["seccomp", "landlock"], "open:/etc/passwd", 0),
-        (Strength::C, vec!["seccomp"], "memory_of_parent", libc::EACCES),
     ] {
         let world = World::with(strength, &without, 1);
         if world.isolates.report().await.strength == Some(strength) {
