@@ -27,6 +27,8 @@ pub struct Config {
     pub isolation_minimum: String,
     pub python: PathBuf,
     pub python_ahead: usize,
+    pub node: PathBuf,
+    pub node_ahead: usize,
     pub shutdown_grace: Duration,
     /// Where each value came from, by path.
     pub origins: BTreeMap<String, Origin>,
@@ -112,6 +114,8 @@ impl Config {
             isolation_minimum: tree.text("isolation.minimum").unwrap_or_default(),
             python: tree.text("isolation.python").map_or_else(|| "python3".into(), PathBuf::from),
             python_ahead: tree.count("isolation.python_ahead").unwrap_or(2),
+            node: tree.text("isolation.node").map_or_else(|| "node".into(), PathBuf::from),
+            node_ahead: tree.count("isolation.node_ahead").unwrap_or(1),
             shutdown_grace: grace,
             origins: tree.origins(),
             shown: tree.shown(),

@@ -145,6 +145,18 @@ pub const KEYS: &[Key] = &[
         "Python processes kept ready for the next script, once there was a first one",
     ),
     key(
+        "isolation.node",
+        Kind::Text,
+        "\"node\"",
+        "Node for scripts with `runtime: node`, by name or path",
+    ),
+    key(
+        "isolation.node_ahead",
+        Kind::Number,
+        "1",
+        "Node processes kept ready for the next script, once there was a first one",
+    ),
+    key(
         "shutdown.grace",
         Kind::Duration,
         "\"30s\"",

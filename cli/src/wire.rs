@@ -56,6 +56,8 @@ pub(crate) fn isolate_options(config: &Config) -> Result<jalm_isolates::Options,
     options.minimum = minimum(config);
     options.python.clone_from(&config.python);
     options.python_ahead = config.python_ahead;
+    options.node.clone_from(&config.node);
+    options.node_ahead = config.node_ahead;
     if let Some(most) = config.max_scripts {
         options.max_children = most;
     }

@@ -72,6 +72,7 @@ pub(crate) struct Ready(javascript::Ready);
 
 impl Ready {
     pub(crate) fn new() -> Result<Self, String> {
+        typescript::warm_up();
         javascript::Ready::new().map(Self).map_err(|error| error.to_string())
     }
 }
