@@ -27,7 +27,7 @@ fn serve(arguments: &[String]) {
         _ => Strength::A,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let Ok(runtime) = runtime else { std::process::exit(1) };
+    let Ok(runtime) = runtime else { return };
     runtime.block_on(async move {
         let worker_exe = std::env::current_exe().unwrap_or_default();
         let options =
@@ -40,7 +40,7 @@ fn serve(arguments: &[String]) {
                 source: "for (;;) {}".to_owned(),
                 variables: serde_json::Map::new(),
             }),
-            limits: Limits { wall: Duration::from_secs(600), ..Limits::default() },
+            limits: Limits { wall: Duration::from_mins(10), ..Limits::default() },
         };
         let report = isolates.report().await;
         let both = async { tokio::join!(isolates.run(job()), isolates.run(job())) };

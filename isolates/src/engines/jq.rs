@@ -119,7 +119,9 @@ fn unknown(filter: &str, errors: &compile::Errors<&str, ()>) -> ScriptError {
         compile::Undefined::Var => {
             (format!("variable `{name}`"), "variables are `$name` from the step's `variables`")
         }
-        _ => (format!("{} `{name}`", kind.as_str()), "see the jq manual"),
+        compile::Undefined::Mod | compile::Undefined::Label | _ => {
+            (format!("{} `{name}`", kind.as_str()), "see the jq manual")
+        }
     };
     place(filter, name, format!("the jq filter uses the {what}, which does not exist")).hint(hint)
 }

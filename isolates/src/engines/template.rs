@@ -53,15 +53,13 @@ fn innermost(mut error: &minijinja::Error) -> &minijinja::Error {
 
 fn explain(error: &minijinja::Error, sources: &BTreeMap<String, String>) -> ScriptError {
     let error = innermost(error);
-    let code = match error.kind() {
-        ErrorKind::SyntaxError => "script_syntax",
-        _ => "script_error",
-    };
+    let kind = error.kind();
+    let code = if kind == ErrorKind::SyntaxError { "script_syntax" } else { "script_error" };
     let source = error.name().and_then(|name| sources.get(name));
     let place = source.zip(error.range());
     let part = place.as_ref().and_then(|(source, range)| source.get(range.clone()));
-    let mut message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-    if error.kind() == ErrorKind::UndefinedError
+    let mut message = error.detail().map_or_else(|| kind.to_string(), str::to_owned);
+    if kind == ErrorKind::UndefinedError
         && let Some(part) = part.filter(|part| !part.is_empty())
     {
         message = format!("`{part}` is not defined");
@@ -69,14 +67,18 @@ fn explain(error: &minijinja::Error, sources: &BTreeMap<String, String>) -> Scri
     if let Some(name) = error.name().filter(|name| *name != MAIN) {
         message = format!("in `{name}`: {message}");
     }
-    let hint = match error.kind() {
-        ErrorKind::UndefinedError => {
-            "pass the name in `data`, or write a fallback: `{{ name | default(\"\") }}`"
-        }
-        ErrorKind::TemplateNotFound => "list the template in `includes`",
-        ErrorKind::OutOfFuel => "the template does too much; loop less, or compute in a script",
-        _ => "templates are MiniJinja's: `{{ value }}`, `{% for x in list %}`, `{% if x %}`",
-    };
+    let hints = [
+        (
+            ErrorKind::UndefinedError,
+            "pass the name in `data`, or write a fallback: `{{ name | default(\"\") }}`",
+        ),
+        (ErrorKind::TemplateNotFound, "list the template in `includes`"),
+        (ErrorKind::OutOfFuel, "the template does too much; loop less, or compute in a script"),
+    ];
+    let hint = hints.iter().find(|(of, _)| *of == kind).map_or(
+        "templates are MiniJinja's: `{{ value }}`, `{% for x in list %}`, `{% if x %}`",
+        |(_, hint)| *hint,
+    );
     let column = place.and_then(|(source, range)| {
         let line = source.get(..range.start)?.rsplit('\n').next()?;
         u32::try_from(line.chars().count() + 1).ok()

@@ -32,6 +32,9 @@ use worker::Worker;
 /// processor time is used up; both may take longer on a busy machine.
 const GRACE: Duration = Duration::from_secs(15);
 
+/// The worker keeps a descriptor for each child, and it may have 256.
+const MOST_CHILDREN: usize = 200;
+
 /// Room in an answer for what is neither result nor printed text.
 const ENVELOPE: u64 = 64 * 1024;
 
@@ -68,7 +71,7 @@ impl Drop for Inner {
 impl Isolates {
     /// Isolates with these settings. Nothing is started before it is needed.
     pub fn new(options: Options) -> Self {
-        let permits = Arc::new(Semaphore::new(options.max_children.max(1)));
+        let permits = Arc::new(Semaphore::new(options.max_children.clamp(1, MOST_CHILDREN)));
         let state = Mutex::new(State::default());
         let wasm = Wasm::new(&options);
         Self(Arc::new(Inner {

@@ -132,7 +132,7 @@ fn take_order(control: &OwnedFd, children: &mut Vec<Child>, base: &Base) -> bool
     };
     let socket = ancillary.drain().find_map(|message| match message {
         RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
-        _ => None,
+        RecvAncillaryMessage::ScmCredentials(_) | _ => None,
     });
     match (Order::from_bytes(&bytes[..length]), socket) {
         (Some(Order::Run { id, wall_ms, memory, output }), socket) => {

@@ -1,25 +1,26 @@
 //! Who lives how long: jobs, worker, server.
 
 use crate::common::{World, hasty, js, patient, processes_of, worker_exe};
-use jalm_isolates::{Isolates, Job, Limits, Options, Refused, Strength};
+use jalm_isolates::{Isolates, Job, Limits, Options, Program, Refused, Strength};
 use serde_json::json;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 fn forever() -> Limits {
-    Limits { wall: Duration::from_secs(3600), ..patient() }
+    Limits { wall: Duration::from_hours(1), ..patient() }
 }
 
 fn kill(pid: u32) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    // It may have ended with another one already.
+    let killed = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    assert!(matches!(killed, Ok(()) | Err(rustix::io::Errno::SRCH)), "{killed:?}");
 }
 
 at_each_strength! {
     async fn nobody_waits_so_the_script_is_ended(world: &World) {
-        world.still_works().await;
-        let idle = world.processes_are(|_| true).await.len();
+        let idle = world.idle().await.len();
         let mut run = Box::pin(world.run(js("for (;;) {}"), forever()));
         tokio::select! {
             _ = &mut run => panic!("it does not end by itself"),
@@ -31,8 +32,7 @@ at_each_strength! {
     }
 
     async fn a_killed_worker_is_replaced(world: &World) {
-        world.still_works().await;
-        let before = world.processes();
+        let before = world.idle().await;
         let mut run = Box::pin(world.run(js("for (;;) {}"), forever()));
         tokio::select! {
             _ = &mut run => panic!("it does not end by itself"),
@@ -50,8 +50,7 @@ at_each_strength! {
     }
 
     async fn a_killed_script_is_said_to_be_killed(world: &World) {
-        world.still_works().await;
-        let before = world.processes();
+        let before = world.idle().await;
         let mut run = Box::pin(world.run(js("for (;;) {}"), forever()));
         let now = tokio::select! {
             _ = &mut run => panic!("it does not end by itself"),
@@ -67,8 +66,7 @@ at_each_strength! {
     }
 
     async fn shutting_down_ends_everything(world: &World) {
-        world.still_works().await;
-        let idle = world.processes().len();
+        let idle = world.idle().await.len();
         let mut run = Box::pin(world.run(js("for (;;) {}"), forever()));
         tokio::select! {
             _ = &mut run => panic!("it does not end by itself"),
@@ -85,8 +83,7 @@ at_each_strength! {
     async fn no_more_scripts_run_at_once_than_allowed(world: &World) {
         let strength = world.isolates.report().await.strength.unwrap();
         let world = World::with(strength, &[], 2);
-        world.still_works().await;
-        let idle = world.processes().len();
+        let idle = world.idle().await.len();
         let started = |source: &str| {
             let (isolates, job) = (world.isolates.clone(), Job { program: js(source), limits: forever() });
             tokio::spawn(async move { isolates.run(job).await })
@@ -165,6 +162,24 @@ at_each_strength! {
         let error = world.run(js("return 1"), limits).await.unwrap().result.unwrap_err();
         assert!(["script_timeout", "script_memory", "script_crashed", "script_output"].contains(&error.code.as_ref()), "{error:?}");
     }
+}
+
+/// The worker has a descriptor for each of them, and not more than a few hundred.
+#[tokio::test]
+async fn more_scripts_than_a_worker_can_watch_wait_in_line() {
+    let world = World::with(Strength::C, &[], 100_000);
+    let idle = world.idle().await.len();
+    let started = |_| {
+        let program = Program::Probe { attempts: vec!["sleep:3600000".to_owned()] };
+        let (isolates, job) = (world.isolates.clone(), Job { program, limits: forever() });
+        tokio::spawn(async move { isolates.run(job).await })
+    };
+    let all: Vec<_> = (0..300).map(started).collect();
+    world.processes_are(|now| now == idle + 200).await;
+    assert!(all.iter().all(|one| !one.is_finished()));
+    all.iter().for_each(tokio::task::JoinHandle::abort);
+    world.processes_are(|now| now == idle).await;
+    world.still_works().await;
 }
 
 #[tokio::test]

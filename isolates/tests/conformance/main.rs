@@ -5,6 +5,12 @@
 //! this host does not give is reported and passed over; `users.rs` runs the whole suite again as
 //! an ordinary user, and where user namespaces are refused.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests may fail by panicking, and say what this host does not give"
+)]
+
 #[macro_use]
 mod common;
 

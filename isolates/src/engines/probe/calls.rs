@@ -10,11 +10,11 @@ pub(super) struct Call {
 impl Call {
     /// 0 if it was let through, else why not.
     pub(super) fn errno(&self) -> i32 {
-        let [a, b, c, d, e] = self.arguments;
+        let [first, second, third, fourth, fifth] = self.arguments;
         #[expect(unsafe_code, reason = "forbidden calls have no safe wrapper")]
         // SAFETY: pointers among the arguments are null or to static text that the kernel only
         // reads, and the arguments are chosen so that a call that is let through does no harm.
-        let result = unsafe { libc::syscall(self.number, a, b, c, d, e) };
+        let result = unsafe { libc::syscall(self.number, first, second, third, fourth, fifth) };
         if self.name == "clone" && result == 0 {
             // The copy has nothing to do here.
             crate::worker::leave(0);

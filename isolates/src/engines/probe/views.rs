@@ -42,10 +42,11 @@ pub(super) fn see(kind: &str, argument: &str) -> Option<Value> {
     })
 }
 
-fn call(number: i64, [a, b, c, d, e, f]: [i64; 6]) -> i32 {
+fn call(number: i64, arguments: [i64; 6]) -> i32 {
+    let [first, second, third, fourth, fifth, sixth] = arguments;
     #[expect(unsafe_code, reason = "forbidden calls have no safe wrapper")]
     // SAFETY: only numbers are passed; what is mapped is new memory that nobody uses.
-    errno(unsafe { libc::syscall(number, a, b, c, d, e, f) })
+    errno(unsafe { libc::syscall(number, first, second, third, fourth, fifth, sixth) })
 }
 
 fn parent() -> u32 {
