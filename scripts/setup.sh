@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing need, if it is missing: a C compiler (SQLite and QuickJS are
-# built from source), make, and cargo-nextest. Rust itself must be there: https://rustup.rs
+# built from source), make, Go, and cargo-nextest. Rust itself must be there: https://rustup.rs
 set -euo pipefail
 
 say() { printf 'dev_setup: %s\n' "$*" >&2; }
@@ -21,6 +21,13 @@ if [ "${#missing[@]}" -gt 0 ]; then
     say "a C compiler is missing; install it with your package manager (Debian: gcc libc6-dev)"
     exit 1
   fi
+fi
+
+# Scripts in Go are compiled by the host's Go; without it, their tests pass themselves over.
+if ! command -v go >/dev/null && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+  say "installing golang-go"
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends golang-go >/dev/null
 fi
 
 if ! cargo nextest --version >/dev/null 2>&1; then

@@ -156,6 +156,14 @@ pub const KEYS: &[Key] = &[
         "1",
         "Node processes kept ready for the next script, once there was a first one",
     ),
+    key("isolation.rustc", Kind::Text, "\"rustc\"", "Rust's compiler for scripts, by name or path"),
+    key("isolation.go", Kind::Text, "\"go\"", "Go's command for scripts, by name or path"),
+    key(
+        "isolation.compiled_ahead",
+        Kind::Number,
+        "1",
+        "Processes kept ready for the next script in Rust or Go, once there was a first one",
+    ),
     key(
         "shutdown.grace",
         Kind::Duration,

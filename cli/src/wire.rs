@@ -58,6 +58,9 @@ pub(crate) fn isolate_options(config: &Config) -> Result<jalm_isolates::Options,
     options.python_ahead = config.python_ahead;
     options.node.clone_from(&config.node);
     options.node_ahead = config.node_ahead;
+    options.rustc.clone_from(&config.rustc);
+    options.go.clone_from(&config.go);
+    options.compiled_ahead = config.compiled_ahead;
     if let Some(most) = config.max_scripts {
         options.max_children = most;
     }

@@ -31,6 +31,14 @@ pub struct Options {
     pub node: PathBuf,
     /// Node processes that are kept ready for the next script, once there was a first one.
     pub node_ahead: usize,
+    /// Rust's compiler, by name or path.
+    pub rustc: PathBuf,
+    /// Go's command, by name or path.
+    pub go: PathBuf,
+    /// Processes that are kept ready for the next program of Rust or Go, once there was a first one.
+    pub compiled_ahead: usize,
+    /// Bytes of compiled programs that are kept in memory.
+    pub compiled_kept: u64,
     /// WebAssembly modules that run at once, each in a process of its own.
     pub wasm_runners: usize,
     /// So many of these processes are kept for the next module; none costs a start for each one.
@@ -49,6 +57,10 @@ impl Options {
             python_ahead: 2,
             node: PathBuf::from("node"),
             node_ahead: 1,
+            rustc: PathBuf::from("rustc"),
+            go: PathBuf::from("go"),
+            compiled_ahead: 1,
+            compiled_kept: 32 * 1024 * 1024,
             wasm_runners: std::thread::available_parallelism().map_or(2, usize::from),
             wasm_kept: 2,
         }
@@ -278,7 +290,7 @@ impl Refused {
             }
             Self::NoSuchRuntime { .. } => "leave `runtime` out for the usual one",
             Self::NoInterpreter { .. } => {
-                "install it, or name it in the settings (`isolation.python`, `isolation.node`); `jalm doctor` says what is found"
+                "install it, or name it in the settings (`isolation.python`, `isolation.node`, `isolation.rustc`, `isolation.go`); `jalm doctor` says what is found"
             }
             Self::Unavailable { .. } => "try again; if it stays so, `jalm doctor` says more",
         }

@@ -11,6 +11,8 @@ pub enum Language {
     TypeScript,
     Python,
     Wasm,
+    Rust,
+    Go,
 }
 
 /// What runs a language.
@@ -70,6 +72,8 @@ pub const ENGINES: &[Engine] = &[
     engine(Language::TypeScript, Runtime::Node, Kind::Process),
     engine(Language::Python, Runtime::Native, Kind::Process),
     engine(Language::Wasm, Runtime::Wasmtime, Kind::Wasm),
+    engine(Language::Rust, Runtime::Native, Kind::Process),
+    engine(Language::Go, Runtime::Native, Kind::Process),
 ];
 
 impl Language {
@@ -79,6 +83,8 @@ impl Language {
         (Self::TypeScript, &["typescript", "ts"]),
         (Self::Python, &["python", "py", "python3"]),
         (Self::Wasm, &["wasm", "webassembly", "wat"]),
+        (Self::Rust, &["rust", "rs"]),
+        (Self::Go, &["go", "golang"]),
     ];
 
     /// The usual name.

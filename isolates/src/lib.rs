@@ -12,6 +12,7 @@
 //! **Not here:** which step runs what (`layers`), Python and native code (a later issue).
 
 mod api;
+mod compiled;
 mod engines;
 mod host;
 mod languages;

@@ -11,6 +11,7 @@ pub use survey::{Surveyed, survey};
 pub(crate) use verdict::NOT_LOCKED_IN;
 
 use crate::api::{Job, Limits, Options, Refused, Report, Script, Strength, Verdict};
+use crate::compiled::Compiled;
 use crate::engines::Task;
 use crate::languages::Language;
 use crate::native::Native;
@@ -50,6 +51,7 @@ struct Inner {
     next_id: AtomicU64,
     native: Native,
     node: Node,
+    compiled: Compiled,
     wasm: Wasm,
 }
 
@@ -81,6 +83,7 @@ impl Isolates {
             next_id: AtomicU64::new(1),
             native: Native::default(),
             node: Node::default(),
+            compiled: Compiled::default(),
             wasm,
         }))
     }
@@ -99,6 +102,12 @@ impl Isolates {
         state.report.clone().unwrap_or(Report { strength: None, layers: Vec::new() })
     }
 
+    /// How often a script in a compiled language was compiled.
+    #[cfg(feature = "testkit")]
+    pub fn compilations(&self) -> u64 {
+        self.0.compiled.compilations()
+    }
+
     /// The weakest sandbox that the operator accepts.
     pub fn minimum(&self) -> Strength {
         self.0.options.minimum
@@ -114,6 +123,17 @@ impl Isolates {
                 let permit = self.0.permits.acquire().await;
                 let _permit = permit.map_err(|_| stopped())?;
                 self.0.native.run(&self.0.options, &script, &limits).await
+            }
+            Route::Compiled(script) => {
+                let compiled = &self.0.compiled;
+                match compiled.program(&self.0.options, &script).await? {
+                    Err(wrong) => Ok(wrong),
+                    Ok(program) => {
+                        let permit = self.0.permits.acquire().await;
+                        let _permit = permit.map_err(|_| stopped())?;
+                        compiled.run(&self.0.options, &program, &script, &limits).await
+                    }
+                }
             }
             Route::Wasm(script) => {
                 let worker = self.worker().await?;
@@ -190,8 +210,8 @@ impl Isolates {
 
         let most = limits.output.saturating_mul(2).saturating_add(ENVELOPE);
         let limit = limits.wall.saturating_add(GRACE);
-        let talk = tokio::time::timeout(limit, talk(socket, &task, most));
-        let bytes = match talk.await {
+        let answer = tokio::time::timeout(limit, talk(socket, &task, most));
+        let bytes = match answer.await {
             Ok(bytes) => bytes,
             Err(_) => {
                 worker.give_up("it did not end a script that overstayed");
@@ -223,6 +243,7 @@ impl Isolates {
         self.0.permits.close();
         self.0.native.shutdown().await;
         self.0.node.shutdown().await;
+        self.0.compiled.shutdown().await;
         self.0.wasm.shutdown();
         if let Some(worker) = self.0.state.lock().await.worker.take() {
             worker.stop();

@@ -90,6 +90,8 @@ fn smallest(engine: &Engine) -> Job {
         Language::JavaScript => "return 1",
         Language::TypeScript => "return 1 as number",
         Language::Python => "return 1",
+        Language::Rust => "return 1",
+        Language::Go => "return 1",
         Language::Wasm => "(module (func (export \"main\") (result i32) i32.const 1))",
     };
     let program = Program::Script(Script {

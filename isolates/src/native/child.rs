@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 const LOCK_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long a killed child may take to be gone.
-const GONE_LIMIT: Duration = Duration::from_secs(5);
+pub(crate) const GONE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Room for the frames around printed text and result.
 const ENVELOPE: u64 = 64 * 1024;
@@ -33,7 +33,7 @@ pub(crate) struct Child {
 
 impl Child {
     /// Ends it at once.
-    fn kill(&self) {
+    pub(crate) fn kill(&self) {
         // One that has ended by itself cannot be killed, and need not be.
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
     }

@@ -14,13 +14,17 @@
 //! | `child` | a process that waits for a job, and the talk with it |
 //! | `frames` | what a child writes |
 //! | `run` | one job in one child |
+//! | `start` | for other programs: a process that becomes one, from its start to its end |
+//! | `ahead` | such processes that are ready |
 
+pub(crate) mod ahead;
 pub(crate) mod child;
 mod enter;
 pub(crate) mod frames;
 pub(crate) mod interpreter;
 mod run;
 mod settings;
+pub(crate) mod start;
 mod zygote;
 
 pub(crate) use enter::become_zygote;

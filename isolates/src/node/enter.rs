@@ -2,16 +2,13 @@
 
 use super::program::Program;
 use crate::api::Strength;
+use crate::native::start::{tell_failure, tell_process};
 use crate::sandbox::Missing;
 use crate::sandbox::program::{self, Room};
-use crate::wire::Notice;
 use crate::worker::leave;
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
-use rustix::io::IoSlice;
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::fd::{AsRawFd, OwnedFd};
 use serde::{Deserialize, Serialize};
 use std::ffi::CString;
-use std::mem::MaybeUninit;
 
 /// What Node runs.
 const CHILD: &str = include_str!("child.js");
@@ -39,11 +36,7 @@ pub(crate) fn become_node(socket: OwnedFd, strength: Strength, settings: &str) -
         Err(error) => Missing::new("worker", format_args!("the settings cannot be read: {error}")),
         Ok(settings) => start(&socket, strength, &settings).unwrap_or_else(|missing| missing),
     };
-    let notice = Notice::Failed { layer: why.layer.to_owned(), why: why.why };
-    let mut bytes = vec![b'X'];
-    bytes.extend(serde_json::to_vec(&notice).unwrap_or_default());
-    // Sending is not among what is allowed any more.
-    let _ = rustix::io::write(&socket, &bytes);
+    tell_failure(&socket, why);
     leave(1)
 }
 
@@ -57,7 +50,7 @@ fn start(socket: &OwnedFd, strength: Strength, settings: &Settings) -> Result<Mi
         readable: &program.readable(),
         memory: settings.memory.saturating_add(BASE),
     };
-    let locked = program::enter(strength, &room, |process| tell(socket, &process))?;
+    let locked = program::enter(strength, &room, |process| tell_process(socket, &process))?;
     let error = locked.start(&arguments, &variables);
     let shown = program.executable.display();
     Ok(Missing::new("worker", format_args!("{shown} cannot be started: {error}")))
@@ -97,15 +90,4 @@ fn place(mut socket: OwnedFd) -> Option<OwnedFd> {
     // Closing it would free its number.
     std::mem::forget(socket);
     Some(copy)
-}
-
-/// Tells the server which process it is.
-fn tell(socket: &OwnedFd, process: &OwnedFd) -> Result<(), Missing> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    let fds = [process.as_fd()];
-    ancillary.push(SendAncillaryMessage::ScmRights(&fds));
-    sendmsg(socket, &[IoSlice::new(b"P")], &mut ancillary, SendFlags::NOSIGNAL)
-        .map(drop)
-        .map_err(|error| Missing::new("worker", format_args!("telling of the process: {error}")))
 }

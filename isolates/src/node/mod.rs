@@ -15,15 +15,14 @@
 //! | `program` | finds the host's `node`, and what it needs to be seen |
 //! | `enter` | the worker's side: locks itself in, becomes Node |
 //! | `child.js` | what Node runs: waits for the script, runs it, answers |
-//! | `start` | the server's side: one process, from its start to its end |
-//! | `run` | processes that are ready, and one script in one of them |
+//! | `run` | one script in one process |
 //!
+//! Processes that are ready: `native/ahead.rs`; the life of one: `native/start.rs`.
 //! How the one start of a program is allowed, and no other: `sandbox/program.rs`.
 
 mod enter;
 mod program;
 mod run;
-mod start;
 
 pub(crate) use enter::become_node;
 pub(crate) use run::{Code, Node};

@@ -62,12 +62,20 @@ pub(super) const DESCRIPTORS: u64 = 256;
 
 /// The limits of a program of the host. Engines reserve address space without end, so what is
 /// limited is memory that can be written to; of that, each thread's stack is a part.
-pub(super) fn program_limits(memory: u64, file_size: u64) -> Result<(), Missing> {
+pub(super) fn program_limits(
+    memory: u64,
+    file_size: u64,
+    seconds: Option<u64>,
+) -> Result<(), Missing> {
     const STACK: u64 = 2 * 1024 * 1024;
     set(Resource::Core, 0)?;
     set(Resource::Fsize, file_size)?;
     set(Resource::Memlock, 0)?;
     set(Resource::Nproc, 256)?;
+    if let Some(seconds) = seconds {
+        // The signal of the soft limit says why the program ended; the hard limit is SIGKILL.
+        set_both(Resource::Cpu, seconds, seconds.saturating_add(1))?;
+    }
     set(Resource::Stack, STACK)?;
     set(Resource::Data, memory)?;
     set(Resource::Nofile, DESCRIPTORS)

@@ -17,6 +17,7 @@ use super::{Missing, limits, namespaces, off, root};
 use crate::api::Strength;
 use rustix::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
+use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::ffi::{CStr, CString};
 use std::path::{Path, PathBuf};
@@ -26,8 +27,11 @@ pub(super) const DOOR: i32 = 300;
 
 const MIB: u64 = 1024 * 1024;
 
-/// The program's own folder, in bytes and files.
-const TMP: root::Tmp = root::Tmp { bytes: 64 * MIB, files: 4096 };
+/// Bytes of a program's own folder.
+pub(crate) const DISK: u64 = 64 * MIB;
+
+/// So many files may be in it.
+const FILES: u64 = 4096;
 
 /// What a program may see and take.
 pub(crate) struct Room<'a> {
@@ -52,10 +56,63 @@ pub(crate) fn enter(
     room: &Room<'_>,
     begun: impl FnOnce(OwnedFd) -> Result<(), Missing>,
 ) -> Result<Locked, Missing> {
+    let own = settle(strength, room.folders, begun)?;
+    // Where programs have their loaders and libraries.
+    let system = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"].map(Path::new);
+    let executable: Vec<&Path> = std::iter::once(room.program).chain(system).collect();
+    let bounds = Bounds {
+        executable: &executable,
+        readable: room.readable,
+        own,
+        memory: room.memory,
+        file_size: if own.is_some() { DISK } else { 0 },
+        seconds: None,
+        programs: false,
+    };
+    lock(open(room.program)?, &bounds)
+}
+
+/// The first half: goes on where there is nothing but these folders, and a folder of its own, which
+/// it gives. Nothing foreign has run yet.
+pub(crate) fn settle(
+    strength: Strength,
+    folders: &[PathBuf],
+    begun: impl FnOnce(OwnedFd) -> Result<(), Missing>,
+) -> Result<Option<&'static Path>, Missing> {
+    let own = confine(strength, folders, DISK)?;
+    let tell = |pid: Pid| {
+        let process = pidfd_open(pid, PidfdFlags::empty());
+        begun(process.map_err(|error| Missing::new("worker", error))?)
+    };
+    if let Some(own) = own {
+        // The first process of a namespace ignores the signals by which a program says why it
+        // ends, so the program is the second one.
+        // It goes on when it has been told of, so that its own first word comes after that.
+        let failed = |error: rustix::io::Errno| Missing::new("worker", error);
+        let (told, say) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
+        namespaces::go_on_in_a_child(|pid| {
+            tell(pid)?;
+            rustix::io::write(&say, b"x").map(drop).map_err(failed)
+        })?;
+        rustix::io::retry_on_intr(|| rustix::io::read(&told, &mut [0])).map_err(failed)?;
+        rustix::process::chdir(own).map_err(|error| Missing::new("namespaces", error))?;
+    } else {
+        tell(rustix::process::getpid())?;
+    }
+    Ok(own)
+}
+
+/// Namespaces with these folders, read-only, and one of its own, which it gives; no privileges.
+pub(crate) fn confine(
+    strength: Strength,
+    folders: &[PathBuf],
+    bytes: u64,
+) -> Result<Option<&'static Path>, Missing> {
     limits::no_privileges()?;
     let full = strength >= Strength::A && !off("namespaces");
     if full {
-        namespaces::enter(|| root::with(room.folders, Some(&TMP)))?;
+        let tmp = root::Tmp { bytes, files: FILES };
+        namespaces::enter(|| root::with(folders, Some(&tmp)))?;
     }
     if !off("capabilities") {
         limits::drop_capabilities()?;
@@ -63,55 +120,58 @@ pub(crate) fn enter(
     if !off("dumpable") {
         limits::no_tracing()?;
     }
-    let tell = |pid: Pid| {
-        let process = pidfd_open(pid, PidfdFlags::empty());
-        begun(process.map_err(|error| Missing::new("worker", error))?)
-    };
-    if full {
-        // The first process of a namespace ignores the signals by which a program says why it
-        // ends, so the program is the second one.
-        namespaces::go_on_in_a_child(tell)?;
-        rustix::process::chdir("/tmp").map_err(|error| Missing::new("namespaces", error))?;
-    } else {
-        tell(rustix::process::getpid())?;
-    }
-    let door = open_door(room.program)?;
-    if !off("limits") {
-        limits::program_limits(room.memory, if full { TMP.bytes } else { 0 })?;
-    }
-    if !off("landlock") {
-        landlock::enter_but(&allowed(room, full))?;
-    }
-    if !off("seccomp") {
-        seccomp::enter(Profile::Program)?;
-    }
-    Ok(Locked { door })
+    Ok(full.then_some(Path::new("/tmp")))
 }
 
-fn allowed<'a>(room: &Room<'a>, own_folder: bool) -> Vec<(&'a Path, Use)> {
-    // Where programs have their loaders and libraries.
-    let system = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"].map(Path::new);
-    let mut allowed = vec![(room.program, Use::Execute), (Path::new("/dev/null"), Use::Device)];
-    allowed.extend(system.map(|path| (path, Use::Execute)));
-    allowed.extend(room.readable.iter().map(|path| (path.as_path(), Use::Read)));
-    if own_folder {
-        allowed.push((Path::new("/tmp"), Use::Own));
-    }
-    allowed
+/// What a program is held to from its first instruction on.
+pub(crate) struct Bounds<'a> {
+    /// What may be executed, and read.
+    pub(crate) executable: &'a [&'a Path],
+    /// What may be read.
+    pub(crate) readable: &'a [PathBuf],
+    /// Where it may write.
+    pub(crate) own: Option<&'a Path>,
+    /// Bytes of memory that it may write to.
+    pub(crate) memory: u64,
+    /// Bytes of a file that it writes.
+    pub(crate) file_size: u64,
+    /// Seconds of processor time.
+    pub(crate) seconds: Option<u64>,
+    /// Whether it may start what is executable, as compilers do.
+    pub(crate) programs: bool,
 }
 
-/// Opens the program at the one number from which it can be started.
-fn open_door(program: &Path) -> Result<i32, Missing> {
+/// The second half: from here on, nothing but the start of the program can be done.
+pub(crate) fn lock(program: OwnedFd, bounds: &Bounds<'_>) -> Result<Locked, Missing> {
     let failed = |error: rustix::io::Errno| {
-        Missing::new("worker", format_args!("opening {}: {error}", program.display()))
+        Missing::new("worker", format_args!("keeping the program open: {error}"))
     };
-    let file = rustix::fs::open(program, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
-    let door = rustix::io::fcntl_dupfd_cloexec(file.map_err(failed)?, DOOR).map_err(failed)?;
+    let door = rustix::io::fcntl_dupfd_cloexec(program, DOOR).map_err(failed)?;
     if door.as_raw_fd() != DOOR {
         return Err(Missing::new("worker", "a descriptor is taken already"));
     }
+    if !off("limits") {
+        limits::program_limits(bounds.memory, bounds.file_size, bounds.seconds)?;
+    }
+    if !off("landlock") {
+        let mut allowed = vec![(Path::new("/dev/null"), Use::Device)];
+        allowed.extend(bounds.executable.iter().map(|path| (*path, Use::Execute)));
+        allowed.extend(bounds.readable.iter().map(|path| (path.as_path(), Use::Read)));
+        allowed.extend(bounds.own.map(|path| (path, Use::Own)));
+        landlock::enter_but(&allowed)?;
+    }
+    if !off("seccomp") {
+        seccomp::enter(if bounds.programs { Profile::Build } else { Profile::Program })?;
+    }
     // It stays open until the program has started.
-    Ok(door.into_raw_fd())
+    Ok(Locked { door: door.into_raw_fd() })
+}
+
+/// Opens a program to be started.
+pub(crate) fn open(program: &Path) -> Result<OwnedFd, Missing> {
+    rustix::fs::open(program, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(|error| {
+        Missing::new("worker", format_args!("opening {}: {error}", program.display()))
+    })
 }
 
 impl Locked {

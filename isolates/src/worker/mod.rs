@@ -7,6 +7,7 @@ pub(crate) use child::memory_used;
 pub(crate) use watch::tell;
 
 use crate::api::Strength;
+use crate::compiled;
 use crate::engines::Ready;
 use crate::native;
 use crate::node;
@@ -38,6 +39,10 @@ pub fn worker_main() -> ! {
             native::become_zygote(control, wanted, &settings);
         }
         (Some(node::NODE), Some(settings)) => node::become_node(control, wanted, &settings),
+        (Some(compiled::BUILD), Some(settings)) => {
+            compiled::become_builder(control, wanted, &settings);
+        }
+        (Some(compiled::RUN), Some(_)) => compiled::become_program(control, wanted),
         _ => {}
     }
     die_quietly();

@@ -27,13 +27,17 @@ pub(crate) struct Input {
     /// For `wasm`: a module or component, as WAT text or as base64. A WASI command reads the
     /// variables as JSON from its standard input and prints its result; a plain module exports
     /// `main`, which takes and gives numbers: by the names of its parameters, if it has them all,
-    /// else in the order of the variables.
+    /// else in the order of the variables. For `rust` and `go`, which have their standard libraries
+    /// and nothing else: a program whose `main` reads the variables as JSON from standard input and
+    /// prints its result; or Rust's `fn run(…)`, whose parameters are filled by name, Go's
+    /// `func run(vars map[string]any) (any, error)`; or a body, which finds the variables in `vars`.
     script: String,
-    /// The language: `javascript` (`js`), `typescript` (`ts`), `python` (`py`) or `wasm`.
+    /// The language: `javascript` (`js`), `typescript` (`ts`), `python` (`py`), `wasm`, `rust`
+    /// (`rs`) or `go`.
     #[serde(default = "javascript")]
     language: String,
     /// What runs it, if not the usual: `quickjs` (the usual) or `node` for JavaScript and
-    /// TypeScript, `native` for Python, `wasmtime` for WebAssembly.
+    /// TypeScript, `native` for Python, Rust and Go, `wasmtime` for WebAssembly.
     runtime: Option<String>,
     /// Values that the code finds as variables of these names.
     #[serde(default)]
@@ -78,7 +82,7 @@ impl Atom for ComputeScript {
         io: IoType::Cpu,
         frequency: Frequency::High,
         blocker: Blocker::Isolate,
-        languages: &["javascript", "typescript", "python", "wasm"],
+        languages: &["javascript", "typescript", "python", "wasm", "rust", "go"],
     };
 
     fn check_literal(key: &str, value: &Value) -> Result<(), Failure> {
@@ -146,22 +150,12 @@ impl Atom for ComputeScript {
     }
 }
 
-/// Languages that later versions bring.
-const LATER: [&str; 4] = ["go", "golang", "rust", "rs"];
-
 fn language(name: &str) -> Result<Language, Failure> {
     if let Some(language) = Language::from_name(name) {
         return Ok(language);
     }
     let known = Language::ALL.iter().map(|(language, _)| format!("`{}`", language.name()));
     let known = known.collect::<Vec<_>>().join(" or ");
-    if LATER.contains(&name.trim().to_ascii_lowercase().as_str()) {
-        return Err(Failure::permanent(
-            "not_supported_yet",
-            format!("`compute_script` does not support language `{name}` yet"),
-        )
-        .hint(format!("write the script in {known}")));
-    }
     Err(bad("compute_script", "language", format!("there is no language `{name}`"))
         .hint(format!("write {known}")))
 }
@@ -204,14 +198,11 @@ mod tests {
     }
 
     #[test]
-    fn a_language_of_later_is_refused_before_the_run() {
+    fn a_language_is_known_by_its_names() {
         let check = |language: &str| ComputeScript::check_literal("language", &json!(language));
-        assert!(check("JavaScript").is_ok() && check("ts").is_ok() && check("py").is_ok());
-        assert!(check("wasm").is_ok());
-        for language in ["Rust", "go"] {
-            let failure = check(language).unwrap_err();
-            assert_eq!(failure.code, "not_supported_yet");
-            assert!(failure.hint.unwrap().contains("javascript"), "{language}");
+        for language in ["JavaScript", "ts", "py", "wasm", "Rust", "rs", "go", "golang"] {
+            assert!(check(language).is_ok(), "{language}");
         }
+        assert!(check("cobol").unwrap_err().hint.unwrap().contains("`rust` or `go`"));
     }
 }

@@ -16,6 +16,8 @@ pub(crate) enum Profile {
     Native,
     /// The same for a program that is yet to be started, and that may signal itself.
     Program,
+    /// The same for a compiler: it starts its parts, which Landlock names.
+    Build,
 }
 
 /// What is allowed of a call.
@@ -46,6 +48,14 @@ pub(super) fn allowed(profile: Profile) -> Vec<(u32, Allowed)> {
             all.push((libc::SYS_prlimit64, Allowed::If(OWN_LIMITS)));
         }
         Profile::Worker => all.extend(always(SUPERVISE).chain(always(SUPERVISE_HERE))),
+        Profile::Build => {
+            all.extend(always(BUILD).chain(always(BUILD_HERE)));
+            all.extend(always(NATIVE).chain(always(NATIVE_HERE)));
+            let same = CONDITIONAL.iter().filter(|(call, _)| *call != libc::SYS_clone);
+            all.extend(same.map(|(call, when)| (*call, Allowed::If(when))));
+            all.push((libc::SYS_clone, Allowed::If(NO_NAMESPACES)));
+            all.push((libc::SYS_execveat, Allowed::If(START)));
+        }
         Profile::Native | Profile::Program => {
             all.extend(always(NATIVE).chain(always(NATIVE_HERE)));
             all.extend(CONDITIONAL.iter().map(|(call, when)| (*call, Allowed::If(when))));
@@ -232,6 +242,14 @@ const NATIVE_HERE: &[c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const NATIVE_HERE: &[c_long] = &[];
 
+/// What a compiler needs besides. Nothing by which a process leaves its group: by that, it is ended.
+const BUILD: &[c_long] = &[libc::SYS_execve, libc::SYS_wait4, libc::SYS_waitid];
+
+#[cfg(target_arch = "x86_64")]
+const BUILD_HERE: &[c_long] = &[libc::SYS_vfork];
+#[cfg(not(target_arch = "x86_64"))]
+const BUILD_HERE: &[c_long] = &[];
+
 /// Flags of clone that make namespaces.
 #[expect(clippy::cast_sign_loss, reason = "flags of clone are bits")]
 const NEW: u32 = (libc::CLONE_NEWUSER
@@ -243,6 +261,9 @@ const NEW: u32 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWCGROUP) as u32;
 #[expect(clippy::cast_sign_loss, reason = "flags of clone are bits")]
 const THREAD: u32 = libc::CLONE_THREAD as u32;
+
+/// Threads and processes.
+const NO_NAMESPACES: &[Condition] = &[Condition { argument: 0, mask: NEW, values: &[0] }];
 
 /// A process' own limits: hard ones cannot be raised.
 const OWN_LIMITS: &[Condition] = &[Condition { argument: 0, mask: u32::MAX, values: &[0] }];

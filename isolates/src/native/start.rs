@@ -1,14 +1,17 @@
-//! One process, from its start to its end.
+//! One process that becomes a program for one script, from its start to its end.
 
-use super::NODE;
-use super::enter::Settings;
+use super::child::Child;
 use crate::api::{Strength, WORKER_ARG};
 use crate::host::process::{self, Failure};
-use crate::native::child::Child;
+use crate::sandbox::Missing;
 use crate::wire::{Ended, Notice};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recv, recvmsg};
+use rustix::io::IoSlice;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recv, recvmsg, sendmsg,
+};
 use std::io::{IoSliceMut, Read};
 use std::mem::MaybeUninit;
 use std::os::unix::net::UnixStream;
@@ -16,34 +19,34 @@ use std::path::PathBuf;
 use std::process::Child as Process;
 use tokio::sync::oneshot;
 
-/// Node takes 50 ms to start, on a busy machine seconds.
+/// Programs take up to 50 ms to start, on a busy machine seconds.
 const START_LIMIT: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
 
-/// Begins a process; the receiver gets it when it is locked in and waits for its script.
-pub(super) fn begin(
+/// Begins a process; the receiver gets it when it is locked in and waits for its script. `kind` is
+/// the second argument of the worker that becomes the program, `settings` are the third one.
+pub(crate) fn begin(
     exe: PathBuf,
-    settings: Settings,
+    kind: &'static str,
+    settings: String,
     strength: Strength,
 ) -> oneshot::Receiver<Result<Child, Failure>> {
     let (tell, told) = oneshot::channel();
     // The kernel ends the process when the thread that started it ends, so each has its own.
-    let thread = std::thread::Builder::new().name("jalm-node".to_owned());
+    let thread = std::thread::Builder::new().name(format!("jalm-{kind}"));
     // Without a thread, the receiver hears that nothing comes.
-    let _ = thread.spawn(move || live(&exe, &settings, strength, tell));
+    let _ = thread.spawn(move || live(&exe, [strength.name(), kind, &settings], tell));
     told
 }
 
 /// The life of a process' thread: start it, hear its first word, see it end.
 fn live(
     exe: &std::path::Path,
-    settings: &Settings,
-    strength: Strength,
+    [strength, kind, settings]: [&str; 3],
     tell: oneshot::Sender<Result<Child, Failure>>,
 ) {
     let failed = |why: &dyn std::fmt::Display| ("worker".to_owned(), why.to_string());
     let started = UnixStream::pair().map_err(|error| failed(&error)).and_then(|(ours, theirs)| {
-        let settings = serde_json::to_string(settings).map_err(|error| failed(&error))?;
-        let arguments = [WORKER_ARG, strength.name(), NODE, &settings];
+        let arguments = [WORKER_ARG, strength, kind, settings];
         Ok((ours, process::start(exe, &arguments, theirs.into())?))
     });
     let (mut ours, process) = match started {
@@ -72,7 +75,7 @@ fn live(
 
 /// `P` with the process itself, then `R` when it is ready, which is left for whoever runs a script
 /// in it; or `X` and why there will be none.
-fn first_words(socket: &mut UnixStream) -> Result<OwnedFd, Failure> {
+pub(crate) fn first_words(socket: &mut UnixStream) -> Result<OwnedFd, Failure> {
     let failed = |why: &str| ("worker".to_owned(), why.to_owned());
     let mut bytes = [0];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -100,11 +103,11 @@ fn first_words(socket: &mut UnixStream) -> Result<OwnedFd, Failure> {
                     let _ = socket.read_exact(&mut bytes);
                     Err(why(socket))
                 }
-                Ok(_) | Err(_) => Err(failed("Node ended while it started")),
+                Ok(_) | Err(_) => Err(failed("the program ended while it started")),
             }
         }
         (Ok(_), [b'X'], _) => Err(why(socket)),
-        (Ok(_) | Err(_), _, _) => Err(failed("the worker ended before it became Node")),
+        (Ok(_) | Err(_), _, _) => Err(failed("the worker ended before it became the program")),
     }
 }
 
@@ -112,8 +115,8 @@ fn readable(socket: &UnixStream) -> Result<(), Failure> {
     let mut fds = [PollFd::new(socket, PollFlags::IN)];
     match rustix::io::retry_on_intr(|| poll(&mut fds, Some(&START_LIMIT))) {
         Ok(1..) => Ok(()),
-        Ok(0) => Err(("worker".to_owned(), "Node does not say that it is ready".to_owned())),
-        Err(error) => Err(("worker".to_owned(), format!("cannot wait for Node: {error}"))),
+        Ok(0) => Err(("worker".to_owned(), "the program does not say that it is ready".to_owned())),
+        Err(error) => Err(("worker".to_owned(), format!("cannot wait for the program: {error}"))),
     }
 }
 
@@ -121,12 +124,37 @@ fn readable(socket: &UnixStream) -> Result<(), Failure> {
 fn why(socket: &mut UnixStream) -> Failure {
     let mut text = Vec::new();
     let _ = socket.take(16 * 1024).read_to_end(&mut text);
-    match serde_json::from_slice(&text) {
+    failure(&text)
+}
+
+/// The same from the text that was said.
+pub(crate) fn failure(text: &[u8]) -> Failure {
+    match serde_json::from_slice(text) {
         Ok(Notice::Failed { layer, why }) => (layer, why),
         Ok(Notice::Ready(_) | Notice::Ended(_)) | Err(_) => {
-            ("worker".to_owned(), "Node ended while it started".to_owned())
+            ("worker".to_owned(), "the program ended while it started".to_owned())
         }
     }
+}
+
+/// The worker's side: tells the server which process it is.
+pub(crate) fn tell_process(socket: &OwnedFd, process: &OwnedFd) -> Result<(), Missing> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let fds = [process.as_fd()];
+    ancillary.push(SendAncillaryMessage::ScmRights(&fds));
+    sendmsg(socket, &[IoSlice::new(b"P")], &mut ancillary, SendFlags::NOSIGNAL)
+        .map(drop)
+        .map_err(|error| Missing::new("worker", format_args!("telling of the process: {error}")))
+}
+
+/// The worker's side: tells the server why there will be no program.
+pub(crate) fn tell_failure(socket: &OwnedFd, why: Missing) {
+    let notice = Notice::Failed { layer: why.layer.to_owned(), why: why.why };
+    let mut bytes = vec![b'X'];
+    bytes.extend(serde_json::to_vec(&notice).unwrap_or_default());
+    // Sending is not among what is allowed any more.
+    let _ = rustix::io::write(socket, &bytes);
 }
 
 /// Waits for the end of a process, and of those that it waited for.
@@ -144,7 +172,7 @@ fn wait(process: &Process) -> Ended {
         usage.assume_init()
     };
     let code = libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status));
-    // Those who only waited for Node tell of its signal as a shell does.
+    // Those who only waited for the program tell of its signal as a shell does.
     let told = code.and_then(|code| code.checked_sub(128)).filter(|signal| *signal > 0);
     Ended {
         id: u64::from(process.id()),

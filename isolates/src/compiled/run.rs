@@ -1,0 +1,249 @@
+//! One script: compiled unless it is kept, and run in a process that is ready.
+
+use super::build::build;
+use super::builder::End;
+use super::ended::{Heard, verdict};
+use super::enter::{DESCRIPTORS, Order};
+use super::kept::{Binary, Kept, key, sealed};
+use super::toolchain::Toolchain;
+use super::{RUN, messages};
+use crate::api::{Limits, Options, Refused, Script, ScriptError, Verdict};
+use crate::languages::Language;
+use crate::native::ahead::Ahead;
+use crate::native::child::{Child, GONE_LIMIT, unavailable};
+use crate::native::isolation;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::IoSlice;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::pipe::{PipeFlags, pipe_with};
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe::Receiver;
+use tokio::sync::{OnceCell, Semaphore};
+
+/// Scripts in Rust and Go.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    rust: OnceCell<Result<Toolchain, String>>,
+    go: OnceCell<Result<Toolchain, String>>,
+    ahead: Ahead,
+    kept: Kept,
+    /// A compiler takes what it can get: only some at once.
+    building: Semaphore,
+    compilations: AtomicU64,
+}
+
+impl Default for Compiled {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            rust: OnceCell::new(),
+            go: OnceCell::new(),
+            ahead: Ahead::new(RUN),
+            kept: Kept::default(),
+            building: Semaphore::new(cores),
+            compilations: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Compiled {
+    /// The program of a script, or what is wrong with it; dropping the future ends the compiler.
+    pub(crate) async fn program(
+        &self,
+        options: &Options,
+        script: &Script,
+    ) -> Result<Result<Arc<Binary>, Verdict>, Refused> {
+        let begin = Instant::now();
+        let toolchain = self.toolchain(options, script.language).await?;
+        let strength = self.ahead.strength(options, NO_SETTINGS).await?;
+        let key = key(script.language, &toolchain.version, &script.source);
+        if let Some(binary) = self.kept.get(&key) {
+            return Ok(Ok(binary));
+        }
+        let _turn =
+            self.building.acquire().await.map_err(|_| unavailable("the runner is stopping"))?;
+        // Somebody else may have had the same script compiled meanwhile.
+        if let Some(binary) = self.kept.get(&key) {
+            return Ok(Ok(binary));
+        }
+        self.compilations.fetch_add(1, Ordering::Relaxed);
+        let (built, program) =
+            build(options.worker_exe.clone(), strength, toolchain, &script.source).await?;
+        if built.end != End::Done || program.is_empty() {
+            let error = messages::error(script.language, &script.source, &built);
+            let error = error.unwrap_or_else(|| {
+                ScriptError::new("script_syntax", "the compiler left no program")
+            });
+            return Ok(Err(Verdict {
+                result: Err(error),
+                stdout: String::new(),
+                stderr: String::new(),
+                duration: begin.elapsed(),
+                memory_used: 0,
+                isolation: isolation(strength),
+            }));
+        }
+        let file = sealed("script", &program, true).map_err(|error| no_memory(&error))?;
+        let binary = Arc::new(Binary { file, bytes: built.size });
+        self.kept.put(key, &binary, options.compiled_kept);
+        Ok(Ok(binary))
+    }
+
+    /// Runs a program; dropping the future kills it.
+    pub(crate) async fn run(
+        &self,
+        options: &Options,
+        binary: &Binary,
+        script: &Script,
+        limits: &Limits,
+    ) -> Result<Verdict, Refused> {
+        let variables = serde_json::to_vec(&script.variables)
+            .map_err(|error| unavailable(&error.to_string()))?;
+        let input = sealed("variables", &variables, false).map_err(|error| no_memory(&error))?;
+        drop(variables);
+        let (mut child, strength) =
+            self.ahead.take(options, NO_SETTINGS, options.compiled_ahead).await?;
+        let socket = child.ready().await?;
+        let started = Instant::now();
+        let mut heard = Heard::default();
+        let mut pipes = Pipes::new(&socket, binary, &input, limits)?;
+        drop(input);
+        let mut ended = None;
+        let talk = async {
+            let [stdout, stderr, result] = &mut pipes.0;
+            let most = limits.output;
+            let all = tokio::try_join!(
+                hear(stdout, &mut heard.stdout, most),
+                hear(stderr, &mut heard.stderr, most),
+                hear(result, &mut heard.result, most.saturating_add(1)),
+            );
+            if all.is_ok() {
+                ended = (&mut child.ended).await.ok();
+            }
+            all.is_err()
+        };
+        let talk = tokio::time::timeout(limits.wall, talk).await;
+        let (overstayed, too_much) = (talk.is_err(), talk.unwrap_or(false));
+        let mut ended = match ended {
+            Some(ended) => ended,
+            None => gone(&mut child).await?,
+        };
+        ended.overstayed = overstayed;
+        if ended.code == Some(1) && heard.is_empty() {
+            not_started(socket).await?;
+        }
+        heard.too_much = too_much;
+        verdict(script, heard, ended, limits, started.elapsed(), isolation(strength))
+    }
+
+    /// How often a script was compiled.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn compilations(&self) -> u64 {
+        self.compilations.load(Ordering::Relaxed)
+    }
+
+    /// Ends those that wait.
+    pub(crate) async fn shutdown(&self) {
+        self.building.close();
+        self.ahead.shutdown().await;
+    }
+
+    async fn toolchain(
+        &self,
+        options: &Options,
+        language: Language,
+    ) -> Result<&Toolchain, Refused> {
+        let (cell, name) = match language {
+            Language::Go => (&self.go, &options.go),
+            Language::Rust
+            | Language::JavaScript
+            | Language::TypeScript
+            | Language::Python
+            | Language::Wasm => (&self.rust, &options.rustc),
+        };
+        let find = || async {
+            let (name, search) = (name.clone(), std::env::var_os("PATH"));
+            let found = tokio::task::spawn_blocking(move || {
+                Toolchain::find(language, &name, search.as_deref())
+            });
+            found.await.unwrap_or_else(|error| Err(error.to_string()))
+        };
+        cell.get_or_init(find)
+            .await
+            .as_ref()
+            .map_err(|why| Refused::NoInterpreter { language: language.name(), why: why.clone() })
+    }
+}
+
+/// These processes are all alike until they have a program.
+const NO_SETTINGS: &str = "";
+
+fn no_memory(error: &std::io::Error) -> Refused {
+    unavailable(&format!("a program cannot be kept in memory: {error}"))
+}
+
+/// Ends a process, and waits until it has gone.
+async fn gone(child: &mut Child) -> Result<crate::wire::Ended, Refused> {
+    child.kill();
+    tokio::time::timeout(GONE_LIMIT, &mut child.ended)
+        .await
+        .map_err(|_| unavailable("a script's process does not end"))?
+        .map_err(|_| unavailable("the script's process went away"))
+}
+
+/// A process that did not become the program says why on its socket, which programs do not have.
+async fn not_started(mut socket: tokio::net::UnixStream) -> Result<(), Refused> {
+    let mut said = Vec::new();
+    let _ = socket.read_to_end(&mut said).await;
+    match said.strip_prefix(b"X") {
+        None => Ok(()),
+        Some(why) => {
+            let (layer, why) = crate::native::start::failure(why);
+            Err(unavailable(&format!("a script's process could not be locked in: {layer}: {why}")))
+        }
+    }
+}
+
+/// Reads to the end; an error if that is more than it may be.
+async fn hear(pipe: &mut Receiver, into: &mut Vec<u8>, most: u64) -> Result<(), ()> {
+    let _ = pipe.take(most.saturating_add(1)).read_to_end(into).await;
+    if u64::try_from(into.len()).unwrap_or(u64::MAX) > most { Err(()) } else { Ok(()) }
+}
+
+/// Where output, errors and the result come out.
+struct Pipes([Receiver; 3]);
+
+impl Pipes {
+    /// Makes them, and hands a process what it needs to run its program.
+    fn new(
+        socket: &tokio::net::UnixStream,
+        binary: &Binary,
+        input: &OwnedFd,
+        limits: &Limits,
+    ) -> Result<Self, Refused> {
+        let failed = |error: std::io::Error| unavailable(&format!("no pipe for a script: {error}"));
+        let pipe = || {
+            let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+            Ok::<_, std::io::Error>((Receiver::from_owned_fd(ours)?, theirs))
+        };
+        let (stdout, out) = pipe().map_err(failed)?;
+        let (stderr, err) = pipe().map_err(failed)?;
+        let (result, end) = pipe().map_err(failed)?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        // This only catches what the watchdog cannot.
+        let seconds = limits.wall.as_secs().saturating_add(2);
+        let seconds = seconds.saturating_mul(u64::try_from(cores).unwrap_or(1));
+        let order = Order { memory: limits.memory, seconds }.to_bytes();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        let fds = [&binary.file, input, &out, &err, &end].map(AsFd::as_fd);
+        ancillary.push(SendAncillaryMessage::ScmRights(&fds));
+        sendmsg(socket, &[IoSlice::new(&order)], &mut ancillary, SendFlags::NOSIGNAL)
+            .map_err(|error| unavailable(&format!("a script's process went away: {error}")))?;
+        Ok(Self([stdout, stderr, result]))
+    }
+}
