@@ -219,9 +219,14 @@ mod tests {
 
     #[test]
     fn exactly_the_listed_calls_are_allowed() {
-        for profile in
-            [Profile::Worker, Profile::Child, Profile::Runner, Profile::Native, Profile::Program]
-        {
+        for profile in [
+            Profile::Worker,
+            Profile::Child,
+            Profile::Runner,
+            Profile::Native,
+            Profile::Program,
+            Profile::Build,
+        ] {
             let program = program(profile);
             assert!(program.len() < 450, "{}", program.len());
             let listed = allowed(profile);
@@ -353,6 +358,32 @@ mod tests {
             assert_eq!(plain(Profile::Program, call, [OWN, 0, 0, 0, 0, 0]), REFUSE, "{call}");
         }
         assert_eq!(plain(Profile::Native, libc::SYS_execveat, [300, 0, 0, 0, 0x1000, 0]), REFUSE);
+    }
+
+    #[test]
+    fn a_compiler_starts_its_parts_and_makes_no_namespaces() {
+        let clone = |flags: i32| {
+            let flags = u32::try_from(flags).unwrap();
+            plain(Profile::Build, libc::SYS_clone, [flags, 0, 0, 0, 0, 0])
+        };
+        assert_eq!(clone(libc::SIGCHLD | libc::CLONE_VM | libc::CLONE_VFORK), ALLOW);
+        assert_eq!(clone(libc::CLONE_THREAD), ALLOW);
+        assert_eq!(clone(libc::SIGCHLD | libc::CLONE_NEWUSER), REFUSE);
+        for call in [libc::SYS_execve, libc::SYS_wait4] {
+            assert_eq!(plain(Profile::Build, call, [0; 6]), ALLOW, "{call}");
+        }
+        let others = [
+            libc::SYS_setsid,
+            libc::SYS_setpgid,
+            libc::SYS_kill,
+            libc::SYS_socket,
+            libc::SYS_unshare,
+            libc::SYS_ptrace,
+            libc::SYS_prctl,
+        ];
+        for call in others {
+            assert_eq!(plain(Profile::Build, call, [0; 6]), REFUSE, "{call}");
+        }
     }
 
     #[test]
