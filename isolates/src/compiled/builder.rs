@@ -131,6 +131,8 @@ fn work(socket: &OwnedFd, strength: Strength, settings: &Settings) -> Result<(),
         None => {
             // The end of the server closes the socket. Then the folder is still to be removed.
             let _ = set_parent_process_death_signal(None);
+            // Nor is it ended by what a terminal sends to all of the server's group.
+            let _ = rustix::process::setsid();
             Some(make_folder(&settings.temporary).map_err(failed)?)
         }
     };
