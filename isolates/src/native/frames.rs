@@ -64,7 +64,7 @@ impl Said {
                     self.memory = std::str::from_utf8(&data)
                         .ok()
                         .and_then(|text| text.parse().ok())
-                        .unwrap_or(0)
+                        .unwrap_or(0);
                 }
                 b'r' => self.end = Some(data),
                 // A child that was taken over says what it likes; it gets no answer.

@@ -259,7 +259,7 @@ fn receive(control: &OwnedFd) -> Option<(Vec<u8>, Vec<OwnedFd>)> {
         .drain()
         .filter_map(|message| match message {
             RecvAncillaryMessage::ScmRights(fds) => Some(fds),
-            _ => None,
+            RecvAncillaryMessage::ScmCredentials(_) | _ => None,
         })
         .flatten()
         .collect();

@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn text_and_base64_come_to_the_same() {
         let module = bytes("(module)").unwrap();
-        let broken = STANDARD.encode(&module).replace("b", "b\n ");
+        let broken = STANDARD.encode(&module).replace('b', "b\n ");
         assert_eq!(bytes(&broken).unwrap(), module);
         assert!(!is_component(&module));
         assert!(is_component(&bytes(";; a comment\n(component)").unwrap()));

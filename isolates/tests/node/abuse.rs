@@ -188,14 +188,15 @@ at_each_strength! {
         }
         assert!(!target.exists());
         std::fs::write(&target, "as it was").unwrap();
+        let path = format!("'{}'", target.display());
         for call in [
-            format!("unlinkSync({target:?})"),
-            format!("truncateSync({target:?})"),
-            format!("renameSync({target:?}, '/tmp/taken')"),
-            format!("chmodSync({target:?}, 0)"),
-            format!("utimesSync({target:?}, 1, 1)"),
-            format!("symlinkSync({target:?}, '/tmp/link')"),
-            format!("linkSync({target:?}, '/tmp/link')"),
+            format!("unlinkSync({path})"),
+            format!("truncateSync({path})"),
+            format!("renameSync({path}, '/tmp/taken')"),
+            format!("chmodSync({path}, 0)"),
+            format!("utimesSync({path}, 1, 1)"),
+            format!("symlinkSync({path}, '/tmp/link')"),
+            format!("linkSync({path}, '/tmp/link')"),
         ] {
             world.wrong(&format!("require('fs').{call}")).await;
         }

@@ -69,7 +69,7 @@ at_each_strength! {
     }
 
     async fn limits_may_be_endless_or_nothing(world: World) {
-        let limits = Limits { wall: Duration::from_secs(3600), memory: u64::MAX, output: u64::MAX };
+        let limits = Limits { wall: Duration::from_hours(1), memory: u64::MAX, output: u64::MAX };
         let verdict = world.verdict(js_with("return 1", Value::Null), limits).await;
         assert_eq!(verdict.result, Ok(json!(1)));
         let limits = Limits { wall: Duration::ZERO, memory: 0, output: 0 };

@@ -2,6 +2,12 @@
 //!
 //! A host without Node passes these tests over, and says so.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests may fail by panicking, and say what this host does not give"
+)]
+
 mod abuse;
 mod contract;
 mod layers;

@@ -163,14 +163,15 @@ except (RuntimeError, MemoryError):
         }
         assert!(!target.exists());
         std::fs::write(&target, "as it was").unwrap();
+        let path = format!("'{}'", target.display());
         for source in [
-            format!("import os\nos.unlink({target:?})"),
-            format!("import os\nos.truncate({target:?}, 0)"),
-            format!("import os\nos.rename({target:?}, '/tmp/taken')"),
-            format!("import os\nos.chmod({target:?}, 0)"),
-            format!("import os\nos.utime({target:?})"),
-            format!("import os\nos.symlink({target:?}, '/tmp/link')\nopen('/tmp/link', 'w')"),
-            format!("import os\nos.link({target:?}, '/tmp/link')\nopen('/tmp/link', 'w')"),
+            format!("import os\nos.unlink({path})"),
+            format!("import os\nos.truncate({path}, 0)"),
+            format!("import os\nos.rename({path}, '/tmp/taken')"),
+            format!("import os\nos.chmod({path}, 0)"),
+            format!("import os\nos.utime({path})"),
+            format!("import os\nos.symlink({path}, '/tmp/link')\nopen('/tmp/link', 'w')"),
+            format!("import os\nos.link({path}, '/tmp/link')\nopen('/tmp/link', 'w')"),
         ] {
             world.wrong(&source).await;
         }
@@ -266,12 +267,12 @@ return 1";
     async fn a_killed_zygote_is_replaced(world: World) {
         assert_eq!(world.good("return 1").await, json!(1));
         for pid in world.processes() {
-            world.kill(pid);
+            crate::world::kill(pid);
         }
         world.nothing_is_left().await;
         // Whoever was on the way may be told so; the next one gets a new zygote.
         let mut tries = 0;
-        while world.isolates.run(world.job("return 2")).await.is_err() {
+        while world.isolates.run(crate::world::job("return 2")).await.is_err() {
             tries += 1;
             assert!(tries < 20);
         }

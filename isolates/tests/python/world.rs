@@ -36,7 +36,11 @@ impl World {
     pub(crate) async fn verdict(&self, source: &str, variables: Value, limits: Limits) -> Verdict {
         let variables = match variables {
             Value::Object(variables) => variables,
-            _ => Map::new(),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_) => Map::new(),
         };
         let program = Program::Script(Script {
             language: Language::Python,
@@ -70,10 +74,6 @@ impl World {
 }
 
 impl World {
-    pub(crate) fn job(&self, source: &str) -> Job {
-        job(source)
-    }
-
     /// The zygote and its children: they carry the path of this world's worker in their
     /// environment's place, the command line of the zygote's parent, or descend from it.
     pub(crate) fn processes(&self) -> Vec<i32> {
@@ -117,11 +117,6 @@ impl World {
         worker || (parent == Some(std::process::id()))
     }
 
-    pub(crate) fn kill(&self, pid: i32) {
-        // One may have ended with its parent already.
-        let _ = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
-    }
-
     /// Whatever ran is gone; a worker, a zygote and those that wait for work are not.
     pub(crate) async fn only_idle_children_are_left(&self) {
         self.until(|left| left.len() <= 2 + 2 + 1).await;
@@ -142,6 +137,12 @@ impl World {
     }
 }
 
+/// SIGKILL.
+pub(crate) fn kill(pid: i32) {
+    // One may have ended with its parent already.
+    let _ = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+}
+
 pub(crate) fn job(source: &str) -> Job {
     let program = Program::Script(Script {
         language: Language::Python,
@@ -154,7 +155,7 @@ pub(crate) fn job(source: &str) -> Job {
 
 /// Limits that no good script reaches, on the busiest machine.
 pub(crate) fn patient() -> Limits {
-    Limits { wall: Duration::from_secs(60), ..Limits::default() }
+    Limits { wall: Duration::from_mins(1), ..Limits::default() }
 }
 
 /// One test for each strength in which native code may run.

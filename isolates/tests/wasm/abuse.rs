@@ -7,6 +7,9 @@ use jalm_isolates::Limits;
 use serde_json::{Value, json};
 use std::time::Duration;
 
+/// WASI's number of `EBADF`.
+const BADF: i64 = 8;
+
 at_each_strength! {
     async fn endless_loops_end_in_time(world: &World) {
         let forever = r#"(module (func (export "main") (loop $l (br $l))))"#;
@@ -100,7 +103,6 @@ at_each_strength! {
         let result = world.good(&source).await;
         let [opened, from_stdin, prestat, environ, args, accepted] =
             [0, 1, 2, 3, 4, 5].map(|at| result[at].as_i64().unwrap());
-        const BADF: i64 = 8;
         assert_eq!((opened, prestat), (BADF, BADF));
         assert_eq!((environ, args), (0, 1));
         assert!(from_stdin != 0 && accepted != 0, "{result}");

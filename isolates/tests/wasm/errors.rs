@@ -60,9 +60,10 @@ at_each_strength! {
             (r#"(module (func (export "main") (param v128)))"#, "v128"),
             (r#"(module (func (export "main") (result funcref) (ref.null func)))"#, "no JSON"),
         ] {
-            let error = match source.contains("v128") {
-                true => world.run(source, serde_json::json!({ "x": 1 })).await.unwrap_err(),
-                false => world.wrong(source).await,
+            let error = if source.contains("v128") {
+                world.run(source, serde_json::json!({ "x": 1 })).await.unwrap_err()
+            } else {
+                world.wrong(source).await
             };
             assert_eq!(error.code, "script_error", "{source}");
             assert!(error.message.contains(told), "{source}: {error:?}");

@@ -139,7 +139,9 @@ impl World {
 pub(crate) fn wasm(source: &str, variables: Value) -> Program {
     let variables = match variables {
         Value::Object(variables) => variables,
-        _ => Map::new(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Map::new()
+        }
     };
     Program::Script(Script {
         language: Language::Wasm,
@@ -151,7 +153,7 @@ pub(crate) fn wasm(source: &str, variables: Value) -> Program {
 
 /// For what should end well, on a busy machine too.
 pub(crate) fn patient() -> Limits {
-    Limits { wall: Duration::from_secs(60), memory: 32 * MIB, output: MIB }
+    Limits { wall: Duration::from_mins(1), memory: 32 * MIB, output: MIB }
 }
 
 /// For what must be stopped by the clock.

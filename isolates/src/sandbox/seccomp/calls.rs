@@ -251,7 +251,6 @@ const BUILD_HERE: &[c_long] = &[libc::SYS_vfork];
 const BUILD_HERE: &[c_long] = &[];
 
 /// Flags of clone that make namespaces.
-#[expect(clippy::cast_sign_loss, reason = "flags of clone are bits")]
 const NEW: u32 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
@@ -259,7 +258,6 @@ const NEW: u32 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWIPC
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWCGROUP) as u32;
-#[expect(clippy::cast_sign_loss, reason = "flags of clone are bits")]
 const THREAD: u32 = libc::CLONE_THREAD as u32;
 
 /// Threads and processes.
@@ -269,14 +267,19 @@ const NO_NAMESPACES: &[Condition] = &[Condition { argument: 0, mask: NEW, values
 const OWN_LIMITS: &[Condition] = &[Condition { argument: 0, mask: u32::MAX, values: &[0] }];
 
 /// The one start of a program: by a descriptor that cannot be opened afterwards.
-#[expect(clippy::cast_sign_loss, reason = "descriptors and flags are small and positive")]
 const START: &[Condition] = &[
     Condition { argument: 0, mask: u32::MAX, values: &[DOOR as u32] },
     Condition { argument: 4, mask: u32::MAX, values: &[libc::AT_EMPTY_PATH as u32] },
 ];
 
+/// Questions and switches of descriptors, as the kernel numbers them on all its architectures.
+const TCGETS: u32 = 0x5401;
+const FIONREAD: u32 = 0x541b;
+const FIONBIO: u32 = 0x5421;
+const FIONCLEX: u32 = 0x5450;
+const FIOCLEX: u32 = 0x5451;
+
 /// Calls that are harmless with some arguments only.
-#[expect(clippy::cast_sign_loss, reason = "these constants of libc are small and positive")]
 const CONDITIONAL: &[(c_long, &[Condition])] = &[
     // Threads, never processes or namespaces.
     (libc::SYS_clone, &[Condition { argument: 0, mask: THREAD | NEW, values: &[THREAD] }]),
@@ -314,13 +317,7 @@ const CONDITIONAL: &[(c_long, &[Condition])] = &[
         &[Condition {
             argument: 1,
             mask: u32::MAX,
-            values: &[
-                libc::TCGETS as u32,
-                libc::FIOCLEX as u32,
-                libc::FIONCLEX as u32,
-                libc::FIONBIO as u32,
-                libc::FIONREAD as u32,
-            ],
+            values: &[TCGETS, FIOCLEX, FIONCLEX, FIONBIO, FIONREAD],
         }],
     ),
 ];

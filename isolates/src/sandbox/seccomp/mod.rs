@@ -31,9 +31,8 @@ pub(super) fn enter(profile: Profile) -> Result<(), Missing> {
 pub(crate) fn bytes(profile: Profile) -> Vec<u8> {
     let instructions = tree::program(profile, None);
     let one = |step: &libc::sock_filter| {
-        let [a, b] = step.code.to_ne_bytes();
-        let [e, f, g, h] = step.k.to_ne_bytes();
-        [a, b, step.jt, step.jf, e, f, g, h]
+        let (code, k) = (step.code.to_ne_bytes(), step.k.to_ne_bytes());
+        [&code[..], &[step.jt, step.jf], &k[..]].concat()
     };
     instructions.iter().flat_map(one).collect()
 }
