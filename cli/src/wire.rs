@@ -21,6 +21,9 @@ pub(crate) struct Runner {
 /// Opens the store and starts the engine, inside a Tokio runtime.
 pub(crate) fn runner(config: &Config) -> Result<Runner, Error> {
     survive_file_limits();
+    if let Err(error) = jalm_isolates::hide_process() {
+        tracing::warn!(%error, "other processes of this user can look into this one");
+    }
     let store = open_store(config)?;
     let isolates = isolates(config)?;
     let layers = layers(config, &store, &isolates)?;

@@ -34,3 +34,10 @@ pub use worker::worker_main;
 pub fn probe(attempts: &[String]) -> serde_json::Value {
     engines::probe::run(attempts)
 }
+
+/// Hides this process' memory, environment and descriptors from others of the same user, the
+/// sandboxed ones included. For servers, at their start; what they start anew is not affected.
+pub fn hide_process() -> std::io::Result<()> {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}
