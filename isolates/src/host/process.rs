@@ -16,6 +16,20 @@ const START_LIMIT: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 /// The layer that failed, and why.
 pub(crate) type Failure = (String, String);
 
+/// Whether a failure may pass by itself: no layer is missing, the process did not come up.
+pub(crate) fn may_pass((layer, _): &Failure) -> bool {
+    layer == "worker"
+}
+
+/// Starts something, once more after a failure that may pass: a busy moment must not leave a
+/// server with a weaker sandbox than its host gives.
+pub(crate) fn twice<T>(start: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
+    match start() {
+        Err(failure) if may_pass(&failure) => start(),
+        result => result,
+    }
+}
+
 /// Starts a process with nothing of the server's but this socket. The kernel ends it when the
 /// thread that called this ends.
 pub(crate) fn start(exe: &Path, arguments: &[&str], socket: OwnedFd) -> Result<Child, Failure> {
@@ -73,4 +87,25 @@ pub(crate) fn end(child: &mut Child) {
     }
     let _ = child.kill();
     let _ = child.wait();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    fn tries(layer: &str) -> u32 {
+        let count = Cell::new(0);
+        let result: Result<(), Failure> = twice(|| {
+            count.set(count.get() + 1);
+            Err((layer.to_owned(), "it did not work".to_owned()))
+        });
+        assert!(result.is_err());
+        count.get()
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again_and_what_is_missing_is_not() {
+        assert_eq!((tries("worker"), tries("namespaces")), (2, 1));
+    }
 }

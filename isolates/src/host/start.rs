@@ -1,5 +1,6 @@
 //! Finding the strongest sandbox that the host gives, by building it.
 
+use super::process::twice;
 use super::worker::Worker;
 use crate::api::{Layer, Report, Strength};
 use std::path::Path;
@@ -13,17 +14,17 @@ const STRENGTHS: [Strength; 3] = [Strength::A, Strength::B, Strength::C];
 pub(super) fn strongest(exe: &Path, maximum: Strength) -> (Option<Arc<Worker>>, Report) {
     let mut failures: Vec<(String, String)> = Vec::new();
     for strength in STRENGTHS.into_iter().filter(|strength| *strength <= maximum) {
-        match Worker::start(exe, strength) {
+        match twice(|| Worker::start(exe, strength)) {
             Ok((worker, mut report)) => {
                 explain(&mut report, &failures);
                 return (Some(worker), report);
             }
             Err((layer, why)) => {
-                tracing::debug!(
+                tracing::info!(
                     strength = strength.name(),
                     layer,
                     why,
-                    "a sandbox cannot be built"
+                    "a sandbox of this strength cannot be built"
                 );
                 failures.push((layer, why));
             }

@@ -3,7 +3,7 @@
 use super::child::{Child, unavailable};
 use super::start::begin;
 use crate::api::{Options, Refused, Strength};
-use crate::host::process::Failure;
+use crate::host::process::{Failure, may_pass};
 use std::collections::VecDeque;
 use tokio::sync::{Mutex, oneshot};
 
@@ -119,8 +119,14 @@ impl State {
             if strength > options.maximum || strength < least {
                 continue;
             }
-            let child = begin(options.worker_exe.clone(), kind, settings.to_owned(), strength);
-            match child.await.map_err(|_| unavailable("the process' thread ended"))? {
+            let start = || begin(options.worker_exe.clone(), kind, settings.to_owned(), strength);
+            let ended = |_| unavailable("the process' thread ended");
+            let mut child = start().await.map_err(ended)?;
+            // A busy moment must not leave the server with a weaker sandbox.
+            if child.as_ref().is_err_and(may_pass) {
+                child = start().await.map_err(ended)?;
+            }
+            match child {
                 Ok(child) => {
                     let (sender, receiver) = oneshot::channel();
                     let _ = sender.send(Ok(child));

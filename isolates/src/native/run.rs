@@ -5,6 +5,7 @@ use super::interpreter::Interpreter;
 use super::settings::Settings;
 use super::zygote::{Failure, Zygote};
 use crate::api::{Limits, Options, Refused, Script, Strength, Verdict};
+use crate::host::process::twice;
 use serde_json::json;
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -98,7 +99,7 @@ impl State {
                 if strength > maximum || strength < least {
                     continue;
                 }
-                match Zygote::start(&exe, &settings, strength, ahead) {
+                match twice(|| Zygote::start(&exe, &settings, strength, ahead)) {
                     Ok(zygote) => return Ok(zygote),
                     Err(failure) => failures.push(failure),
                 }
