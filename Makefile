@@ -26,7 +26,7 @@ dev_test: dev_setup ## Run all tests
 lint: dev_setup ## Formatting, lints, layout, stale generated files
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
-	$(CARGO) build --package jalm --quiet
+	$(CARGO) nextest run --workspace --no-run --cargo-quiet
 	$(CARGO) xtask dag
 	$(CARGO) xtask size
 	$(CARGO) xtask links
