@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 CARGO ?= cargo
+# As the tests build it, so that its dependencies are built once.
+XTASK = $${CARGO_TARGET_DIR:-target}/debug/xtask
 
 .PHONY: help demo dev_setup dev_run dev_test check lint bench bench_kernel soak search_isolate kernel_raw kernel_group kernel_cards gen kernel_clean
 
@@ -27,10 +29,12 @@ lint: dev_setup ## Formatting, lints, layout, stale generated files
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
 	$(CARGO) nextest run --workspace --no-run --cargo-quiet
-	$(CARGO) xtask dag
-	$(CARGO) xtask size
-	$(CARGO) xtask links
-	$(CARGO) xtask gen --check
+	$(XTASK) dag
+	$(XTASK) size
+	$(XTASK) links
+	$(XTASK) samples
+	$(XTASK) errors
+	$(XTASK) gen --check
 
 check: lint dev_test ## What CI runs
 
