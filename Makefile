@@ -12,8 +12,8 @@ help: ## List the targets
 	@grep -hE '^[a-z_]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 demo: dev_setup ## Build, run an intent over all six layers to its end, show the result
-	$(CARGO) build --package jalm
-	$(CARGO) xtask demo
+	$(CARGO) build --package jalm --package xtask
+	$(XTASK) demo
 
 dev_setup: ## Install what building and testing need
 	scripts/setup.sh
