@@ -7,7 +7,7 @@ use std::process::Command;
 pub(super) fn look() -> Value {
     json!({
         "system": std::env::consts::OS,
-        "kernel": read("/proc/sys/kernel/osrelease"),
+        "kernel": kernel(),
         "architecture": std::env::consts::ARCH,
         "processors": std::thread::available_parallelism().map_or(0, usize::from),
         "memory_mib": memory(),
@@ -21,6 +21,12 @@ pub(super) fn look() -> Value {
             "apparmor": security_module("apparmor"),
         },
     })
+}
+
+/// The version alone: what stands behind it names who built it.
+fn kernel() -> Option<String> {
+    let release = read("/proc/sys/kernel/osrelease")?;
+    release.split('-').next().map(str::to_owned)
 }
 
 fn read(path: &str) -> Option<String> {
