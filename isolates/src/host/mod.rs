@@ -10,7 +10,7 @@ mod worker;
 pub use survey::{Surveyed, survey};
 pub(crate) use verdict::NOT_LOCKED_IN;
 
-use crate::api::{Job, Limits, Options, Refused, Report, Script, Strength, Verdict};
+use crate::api::{Job, Limits, Options, Refused, Report, Script, Verdict};
 use crate::compiled::Compiled;
 use crate::engines::Task;
 use crate::languages::Language;
@@ -106,11 +106,6 @@ impl Isolates {
     #[cfg(feature = "testkit")]
     pub fn compilations(&self) -> u64 {
         self.0.compiled.compilations()
-    }
-
-    /// The weakest sandbox that the operator accepts.
-    pub fn minimum(&self) -> Strength {
-        self.0.options.minimum
     }
 
     /// Runs a job. Dropping the future kills it.

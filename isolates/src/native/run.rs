@@ -3,9 +3,9 @@
 use super::child::{Child, unavailable};
 use super::interpreter::Interpreter;
 use super::settings::Settings;
-use super::zygote::{Failure, Zygote};
+use super::zygote::Zygote;
 use crate::api::{Limits, Options, Refused, Script, Strength, Verdict};
-use crate::host::process::twice;
+use crate::host::process::{Failure, twice};
 use serde_json::json;
 use std::ffi::OsString;
 use std::sync::Arc;

@@ -4,6 +4,7 @@ use super::PYTHON;
 use super::child::Child;
 use super::settings::Settings;
 use crate::api::{Refused, Strength, WORKER_ARG};
+use crate::host::process::{self, Failure};
 use crate::wire::{Ended, Notice};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, OwnedFd};
@@ -16,7 +17,7 @@ use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child as Process, Command, Stdio};
+use std::process::Child as Process;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -49,9 +50,6 @@ struct Link {
     gone: AtomicBool,
 }
 
-/// The layer that failed, and why.
-pub(super) type Failure = (String, String);
-
 impl Zygote {
     /// Starts a zygote with so many children ahead; waits until it has its modules. Blocks.
     pub(super) fn start(
@@ -68,19 +66,15 @@ impl Zygote {
                 .map_err(|error| failed("no control socket", &error))?;
         let settings =
             serde_json::to_string(settings).map_err(|error| failed("bad settings", &error))?;
-        let mut command = Command::new(exe);
-        command
-            .args([WORKER_ARG, strength.name(), PYTHON, &settings])
-            .env_clear()
-            .stdin(Stdio::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .current_dir("/");
+        let exe = exe.to_owned();
         let (tell, told) = mpsc::channel();
         // The kernel ends the zygote when the thread that started it ends, so that thread stays.
         std::thread::Builder::new()
             .name("jalm-zygote".to_owned())
-            .spawn(move || begin(command, ours, &tell))
+            .spawn(move || {
+                let arguments = [WORKER_ARG, strength.name(), PYTHON, &settings];
+                begin(process::start(&exe, &arguments, theirs), ours, &tell);
+            })
             .map_err(|error| failed("no thread", &error))?;
         let (link, ready) =
             told.recv().map_err(|error| failed("the zygote's thread ended", &error))??;
@@ -141,18 +135,15 @@ impl Drop for Zygote {
 
 type Started = Result<(Arc<Link>, UnboundedReceiver<Child>), Failure>;
 
-/// The life of a zygote's thread: start the process, hear it out, see it end.
-fn begin(mut command: Command, control: OwnedFd, tell: &mpsc::Sender<Started>) {
-    let failed = |why: String| ("worker".to_owned(), why);
-    let mut process = match command.spawn() {
+/// The life of a zygote's thread once it has started the process: hear it out, see it end.
+fn begin(started: Result<Process, Failure>, control: OwnedFd, tell: &mpsc::Sender<Started>) {
+    let mut process = match started {
         Ok(process) => process,
-        Err(error) => {
-            let _ = tell.send(Err(failed(format!("the worker cannot be started: {error}"))));
+        Err(failure) => {
+            let _ = tell.send(Err(failure));
             return;
         }
     };
-    // Its copy of the zygote's end would keep the socket open.
-    drop(command);
     match first_message(&control) {
         Ok(()) => {
             let link = Arc::new(Link { control, gone: AtomicBool::new(false) });
@@ -166,7 +157,7 @@ fn begin(mut command: Command, control: OwnedFd, tell: &mpsc::Sender<Started>) {
             let _ = tell.send(Err(failure));
         }
     }
-    end(&mut process);
+    process::end(&mut process);
 }
 
 /// The zygote says that it has its modules, or the worker why there will be none.
@@ -265,16 +256,4 @@ fn receive(control: &OwnedFd) -> Option<(Vec<u8>, Vec<OwnedFd>)> {
         .collect();
     bytes.truncate(length);
     Some((bytes, fds))
-}
-
-/// Waits a moment for the process, then kills it.
-fn end(process: &mut Process) {
-    for _ in 0..50 {
-        if let Ok(Some(_)) = process.try_wait() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let _ = process.kill();
-    let _ = process.wait();
 }
