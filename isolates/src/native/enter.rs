@@ -12,6 +12,9 @@ use std::process::Command;
 /// The program of the zygote.
 const ZYGOTE: &str = include_str!("zygote.py");
 
+/// What scripts rely on, on every engine.
+const CONTRACT: &str = include_str!("contract.py");
+
 /// Never returns: the process is the interpreter then, or has told why not. `control` stays its
 /// descriptor 0.
 pub(crate) fn become_zygote(control: OwnedFd, strength: Strength, settings: &str) -> ! {
@@ -33,7 +36,7 @@ fn start(settings: &Settings, strength: Strength, figures: Option<OwnedFd>) -> M
     let told = settings.for_zygote(strength, statm).to_string();
     // stdin is the control socket, and stays.
     let error = Command::new(&settings.interpreter.executable)
-        .args(["-I", "-S", "-B", "-c", ZYGOTE, &told])
+        .args(["-I", "-S", "-B", "-c", ZYGOTE, &told, CONTRACT])
         .env_clear()
         .env("LC_ALL", "C.UTF-8")
         .exec();

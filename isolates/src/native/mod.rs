@@ -10,6 +10,7 @@
 //! | `settings` | what a zygote is told |
 //! | `enter` | the worker's side: builds the sandbox, becomes the interpreter |
 //! | `zygote.py` | the zygote and its children |
+//! | `contract.py` | what scripts rely on, on this and other engines |
 //! | `zygote` | the server's side: children that are ready |
 //! | `child` | a process that waits for a job, and the talk with it |
 //! | `frames` | what a child writes |
