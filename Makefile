@@ -6,7 +6,10 @@ CARGO ?= cargo
 # As the tests build it, so that its dependencies are built once.
 XTASK = $${CARGO_TARGET_DIR:-target}/debug/xtask
 
-.PHONY: help demo dev_setup dev_run dev_test check lint bench bench_kernel soak search_isolate kernel_raw kernel_group kernel_cards gen kernel_clean
+# What `scripts/setup.sh` gets for `runtime: wasi`.
+export JALM_ISOLATION__PYTHON_WASI ?= $(or $(CARGO_TARGET_DIR),target)/engines/python-wasi.wasm
+
+.PHONY: help demo dev_setup python_wasi dev_run dev_test check lint bench bench_kernel soak search_isolate kernel_raw kernel_group kernel_cards gen kernel_clean
 
 help: ## List the targets
 	@grep -hE '^[a-z_]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -47,6 +50,9 @@ bench_kernel: ## Measure single functions (criterion)
 
 soak: dev_setup ## The long tests: 1,000 kills, many more simulated crashes
 	JALM_KILLS=1000 JALM_SIM_CASES=1000000 $(CARGO) nextest run --workspace --no-fail-fast -E 'test(/kill|simulat/)'
+
+python_wasi: ## Build Python for `runtime: wasi` into ./data
+	scripts/python_wasi.sh
 
 search_isolate: ## Look at this host: what can run foreign code, how fast
 	$(CARGO) build --release --package jalm

@@ -28,6 +28,11 @@ if [ "${#missing[@]}" -gt 0 ]; then
   fi
 fi
 
+# Python for `runtime: wasi`, for the tests and `make dev_run`. It needs PyPI, once.
+if ! scripts/python_wasi.sh "${CARGO_TARGET_DIR:-target}/engines/python-wasi.wasm"; then
+  say "there is no Python for WebAssembly then; its tests are passed over"
+fi
+
 if ! cargo nextest --version >/dev/null 2>&1; then
   say "installing cargo-nextest"
   cargo install --locked --quiet cargo-nextest

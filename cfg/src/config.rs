@@ -27,6 +27,7 @@ pub struct Config {
     pub isolation_minimum: String,
     pub python: PathBuf,
     pub python_ahead: usize,
+    pub python_wasi: PathBuf,
     pub node: PathBuf,
     pub node_ahead: usize,
     pub rustc: PathBuf,
@@ -117,6 +118,9 @@ impl Config {
             isolation_minimum: tree.text("isolation.minimum").unwrap_or_default(),
             python: tree.text("isolation.python").map_or_else(|| "python3".into(), PathBuf::from),
             python_ahead: tree.count("isolation.python_ahead").unwrap_or(2),
+            python_wasi: tree
+                .text("isolation.python_wasi")
+                .map_or_else(|| under("engines/python-wasi.wasm"), PathBuf::from),
             node: tree.text("isolation.node").map_or_else(|| "node".into(), PathBuf::from),
             node_ahead: tree.count("isolation.node_ahead").unwrap_or(1),
             rustc: tree.text("isolation.rustc").map_or_else(|| "rustc".into(), PathBuf::from),

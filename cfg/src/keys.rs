@@ -145,6 +145,12 @@ pub const KEYS: &[Key] = &[
         "Python processes kept ready for the next script, once there was a first one",
     ),
     key(
+        "isolation.python_wasi",
+        Kind::Text,
+        "",
+        "Python as WebAssembly for scripts with `runtime: wasi`; default <data>/engines/python-wasi.wasm",
+    ),
+    key(
         "isolation.node",
         Kind::Text,
         "\"node\"",

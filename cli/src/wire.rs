@@ -59,6 +59,8 @@ pub(crate) fn isolate_options(config: &Config) -> Result<jalm_isolates::Options,
     options.minimum = minimum(config);
     options.python.clone_from(&config.python);
     options.python_ahead = config.python_ahead;
+    options.python_wasi.clone_from(&config.python_wasi);
+    options.cache = Some(config.data.join("cache"));
     options.node.clone_from(&config.node);
     options.node_ahead = config.node_ahead;
     options.rustc.clone_from(&config.rustc);

@@ -27,6 +27,11 @@ pub struct Options {
     pub python: PathBuf,
     /// Python processes that are kept ready for the next script, once there was a first one.
     pub python_ahead: usize,
+    /// The component of `runtime: wasi`, which `scripts/python_wasi.sh` builds.
+    pub python_wasi: PathBuf,
+    /// Where machine code is kept that was made here; without a folder, none is. It must be the
+    /// server's alone, and the secret of its seals is beside it.
+    pub cache: Option<PathBuf>,
     /// Node, by name or path.
     pub node: PathBuf,
     /// Node processes that are kept ready for the next script, once there was a first one.
@@ -55,6 +60,8 @@ impl Options {
             max_children: 2 * std::thread::available_parallelism().map_or(2, usize::from),
             python: PathBuf::from("python3"),
             python_ahead: 2,
+            python_wasi: PathBuf::from("data/engines/python-wasi.wasm"),
+            cache: None,
             node: PathBuf::from("node"),
             node_ahead: 1,
             rustc: PathBuf::from("rustc"),
@@ -257,6 +264,12 @@ pub enum Refused {
         /// What is missing.
         reasons: String,
     },
+    /// The host's own Python is refused in so weak a sandbox, and there is another way.
+    #[error("the host's Python needs a sandbox of strength B: {reasons}")]
+    NativePython {
+        /// What is missing.
+        reasons: String,
+    },
     /// The language has no such runtime.
     #[error("{} does not run on `{}`", language.name(), runtime.name())]
     NoSuchRuntime {
@@ -288,9 +301,12 @@ impl Refused {
             Self::BelowMinimum { .. } => {
                 "`jalm doctor` says what the host lacks; or lower `isolation.minimum` in the settings"
             }
+            Self::NativePython { .. } => {
+                "`runtime: wasi` runs it in every sandbox; `jalm doctor` says what the host lacks"
+            }
             Self::NoSuchRuntime { .. } => "leave `runtime` out for the usual one",
             Self::NoInterpreter { .. } => {
-                "install it, or name it in the settings (`isolation.python`, `isolation.node`, `isolation.rustc`, `isolation.go`); `jalm doctor` says what is found"
+                "install it, or name it in the settings (`isolation.python`, `isolation.python_wasi`, `isolation.node`, `isolation.rustc`, `isolation.go`); `jalm doctor` says what is found"
             }
             Self::Unavailable { .. } => "try again; if it stays so, `jalm doctor` says more",
         }

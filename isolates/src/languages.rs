@@ -27,6 +27,8 @@ pub enum Runtime {
     Native,
     /// In the binary.
     Wasmtime,
+    /// The language's interpreter in WebAssembly.
+    Wasi,
 }
 
 /// How a runtime is kept apart (DESIGN §6).
@@ -71,6 +73,7 @@ pub const ENGINES: &[Engine] = &[
     engine(Language::TypeScript, Runtime::QuickJs, Kind::Isolate),
     engine(Language::TypeScript, Runtime::Node, Kind::Process),
     engine(Language::Python, Runtime::Native, Kind::Process),
+    engine(Language::Python, Runtime::Wasi, Kind::Wasm),
     engine(Language::Wasm, Runtime::Wasmtime, Kind::Wasm),
     engine(Language::Rust, Runtime::Native, Kind::Process),
     engine(Language::Go, Runtime::Native, Kind::Process),
@@ -112,6 +115,7 @@ impl Runtime {
         (Self::Node, "node"),
         (Self::Native, "native"),
         (Self::Wasmtime, "wasmtime"),
+        (Self::Wasi, "wasi"),
     ];
 
     /// The name as it is written.

@@ -19,6 +19,7 @@ mod languages;
 mod native;
 mod node;
 mod sandbox;
+mod shelf;
 mod wasm;
 mod wire;
 mod worker;

@@ -97,7 +97,9 @@ fn tail(text: &str) -> &str {
 fn refused(reason: Refused) -> Failure {
     let text = reason.to_string();
     let failure = match &reason {
-        Refused::BelowMinimum { .. } => Failure::permanent("isolation_refused", text),
+        Refused::BelowMinimum { .. } | Refused::NativePython { .. } => {
+            Failure::permanent("isolation_refused", text)
+        }
         Refused::NoSuchRuntime { .. } => Failure::permanent("bad_input", text),
         Refused::NoInterpreter { .. } => Failure::permanent("interpreter_missing", text),
         Refused::Unavailable { .. } => Failure::transient("isolation_unavailable", text),

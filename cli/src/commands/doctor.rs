@@ -3,7 +3,7 @@
 use crate::args::Global;
 use crate::print::{self, Colour, Error};
 use crate::{settings, wire};
-use jalm_isolates::Report;
+use jalm_isolates::{Refused, Report};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,8 +17,14 @@ struct Finding {
 
 pub(crate) fn run(global: &Global, as_json: bool) -> Result<ExitCode, Error> {
     let config = settings::load(global, Vec::new())?;
-    let report = sandbox(&config)?;
-    let findings = [data(&config.data), store(&config), isolation(&config, &report), files_limit()];
+    let (report, python) = sandbox(&config)?;
+    let findings = [
+        data(&config.data),
+        store(&config),
+        isolation(&config, &report),
+        python_wasi(python),
+        files_limit(),
+    ];
     let good = findings.iter().all(|finding| finding.good);
     if as_json {
         let findings: Vec<Value> = findings
@@ -53,14 +59,25 @@ pub(crate) fn run(global: &Global, as_json: bool) -> Result<ExitCode, Error> {
     Ok(ExitCode::from(u8::from(!good)))
 }
 
-/// Builds the sandbox as a script would get it, and says what it has.
-fn sandbox(config: &jalm_cfg::Config) -> Result<Report, Error> {
+/// Builds the sandbox as a script would get it, and says what it has. Python in WebAssembly is got
+/// ready besides, if it is there.
+fn sandbox(config: &jalm_cfg::Config) -> Result<(Report, Result<(), Refused>), Error> {
     let isolates = wire::isolates(config)?;
     wire::runtime()?.block_on(async {
         let report = isolates.report().await;
+        let python = isolates.prepare_python().await;
         isolates.shutdown().await;
-        Ok(report)
+        Ok((report, python))
     })
+}
+
+/// Nobody needs it who does not ask for it.
+fn python_wasi(python: Result<(), Refused>) -> Finding {
+    let detail = match python {
+        Ok(()) => "`runtime: wasi` is ready".to_owned(),
+        Err(refused) => format!("`runtime: wasi` is not ready: {refused}"),
+    };
+    Finding { what: "python", good: true, detail, hint: None }
 }
 
 fn data(folder: &Path) -> Finding {

@@ -37,6 +37,7 @@ async fn serve(config: &jalm_cfg::Config) -> Result<(), Error> {
     runner.layers.set_own_addresses(vec![address]);
     let auth = config.token.as_deref().map_or(Auth::Open, Auth::token);
     let isolates = runner.isolates.clone();
+    isolates.prepare();
     let state = State::new(
         runner.engine.clone(),
         runner.store.clone(),

@@ -43,6 +43,7 @@ mod wrap;
 
 pub(crate) use builder::become_builder;
 pub(crate) use enter::become_program;
+pub(crate) use kept::sealed;
 pub(crate) use run::Compiled;
 
 /// The second argument of a worker that is to compile, before its settings.

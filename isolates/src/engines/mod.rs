@@ -6,7 +6,7 @@
 //! | `TypeScript` | oxc, then QuickJS-ng |
 //! | `Jq` | jaq |
 //! | `Template` | MiniJinja |
-//! | `CompileWasm` | wasmtime's compiler; the module runs elsewhere (`wasm`) |
+//! | `CompileWasm`, `CompilePython` | wasmtime's compiler; the module runs elsewhere (`wasm`) |
 
 mod javascript;
 mod jq;
@@ -61,6 +61,9 @@ pub(crate) enum Task {
     CompileWasm {
         source: String,
     },
+    CompilePython {
+        component: String,
+    },
     #[cfg(feature = "testkit")]
     Probe {
         attempts: Vec<String>,
@@ -95,6 +98,7 @@ pub(crate) fn run(ready: &Ready, task: Task, bounds: &Bounds) -> Outcome {
             quiet(template::run(&source, includes, &data, autoescape, bounds))
         }
         Task::CompileWasm { source } => quiet(crate::wasm::compile(&source)),
+        Task::CompilePython { component } => quiet(crate::wasm::compile_python(&component)),
         #[cfg(feature = "testkit")]
         Task::Probe { attempts } => quiet(Ok(probe::run(&attempts))),
     }

@@ -10,13 +10,13 @@ mod worker;
 pub use survey::{Surveyed, survey};
 pub(crate) use verdict::NOT_LOCKED_IN;
 
-use crate::api::{Job, Limits, Options, Refused, Report, Script, Verdict};
+use crate::api::{Job, Limits, Options, Refused, Report, Script, Strength, Verdict};
 use crate::compiled::Compiled;
 use crate::engines::Task;
 use crate::languages::Language;
 use crate::native::Native;
 use crate::node::{Code, Node};
-use crate::wasm::{Place, Wasm};
+use crate::wasm::{Place, Python, Wasm};
 use crate::wire::{Ended, Order};
 use route::{Route, route};
 use serde_json::Value;
@@ -53,6 +53,7 @@ struct Inner {
     node: Node,
     compiled: Compiled,
     wasm: Wasm,
+    python: Python,
 }
 
 #[derive(Debug, Default)]
@@ -75,7 +76,7 @@ impl Isolates {
     pub fn new(options: Options) -> Self {
         let permits = Arc::new(Semaphore::new(options.max_children.clamp(1, MOST_CHILDREN)));
         let state = Mutex::new(State::default());
-        let wasm = Wasm::new(&options);
+        let (wasm, python) = (Wasm::new(&options), Python::new(&options));
         Self(Arc::new(Inner {
             options,
             state,
@@ -85,6 +86,7 @@ impl Isolates {
             node: Node::default(),
             compiled: Compiled::default(),
             wasm,
+            python,
         }))
     }
 
@@ -117,7 +119,15 @@ impl Isolates {
             Route::Python(script) => {
                 let permit = self.0.permits.acquire().await;
                 let _permit = permit.map_err(|_| stopped())?;
-                self.0.native.run(&self.0.options, &script, &limits).await
+                let ran = self.0.native.run(&self.0.options, &script, &limits).await;
+                ran.map_err(|refused| self.other_python(refused))
+            }
+            Route::PythonWasi(script) => {
+                let begin = Instant::now();
+                let worker = self.worker().await?;
+                let code = self.python(limits.wall).await?;
+                let limits = Limits { wall: limits.wall.saturating_sub(begin.elapsed()), ..limits };
+                self.0.python.run(&code, &script, &self.wasm_place(&worker, &limits)).await
             }
             Route::Compiled(script) => {
                 let compiled = &self.0.compiled;
@@ -144,6 +154,55 @@ impl Isolates {
                 self.0.wasm.probe(attempts, &self.wasm_place(&worker, &limits)).await
             }
         }
+    }
+
+    /// Gets ready, in the background, what takes seconds when it is needed first: Python in
+    /// WebAssembly, if its component is there and was not compiled yet.
+    pub fn prepare(&self) {
+        if self.0.options.python_wasi.is_file() {
+            let this = self.clone();
+            tokio::spawn(async move {
+                if let Err(refused) = this.prepare_python().await {
+                    tracing::warn!(%refused, "Python for WebAssembly is not ready");
+                }
+            });
+        }
+    }
+
+    /// Gets Python in WebAssembly ready, or says why there is none.
+    pub async fn prepare_python(&self) -> Result<(), Refused> {
+        self.python(Duration::from_hours(1)).await.map(drop)
+    }
+
+    /// The interpreter's machine code. It is made to the end, whoever waits no longer.
+    async fn python(&self, wait: Duration) -> Result<Arc<std::fs::File>, Refused> {
+        if let Some(code) = self.0.python.ready() {
+            return Ok(code);
+        }
+        let this = self.clone();
+        let made = tokio::spawn(async move {
+            let compile = async |component, limits| {
+                this.run_in_worker(&Task::CompilePython { component }, limits).await
+            };
+            this.0.python.prepare(&this.0.options, compile).await
+        });
+        match tokio::time::timeout(wait, made).await {
+            Ok(Ok(made)) => made,
+            Ok(Err(error)) => Err(Refused::Unavailable { why: error.to_string() }),
+            Err(_) => Err(Refused::Unavailable {
+                why: "Python is still being compiled, for the first time here".to_owned(),
+            }),
+        }
+    }
+
+    /// Where the host's Python is refused for want of Landlock, the other one is not.
+    fn other_python(&self, refused: Refused) -> Refused {
+        if let Refused::BelowMinimum { reasons, .. } = &refused
+            && self.0.options.minimum < Strength::B
+        {
+            return Refused::NativePython { reasons: reasons.clone() };
+        }
+        refused
     }
 
     /// A runner has a sandbox like that of the worker, or there is none.
@@ -240,6 +299,7 @@ impl Isolates {
         self.0.node.shutdown().await;
         self.0.compiled.shutdown().await;
         self.0.wasm.shutdown();
+        self.0.python.shutdown();
         if let Some(worker) = self.0.state.lock().await.worker.take() {
             worker.stop();
             // Waiting for its end blocks, if only for a moment.

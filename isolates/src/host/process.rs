@@ -33,6 +33,16 @@ pub(crate) fn twice<T>(start: impl Fn() -> Result<T, Failure>) -> Result<T, Fail
 /// Starts a process with nothing of the server's but this socket. The kernel ends it when the
 /// thread that called this ends.
 pub(crate) fn start(exe: &Path, arguments: &[&str], socket: OwnedFd) -> Result<Child, Failure> {
+    start_with(exe, arguments, socket, Stdio::null())
+}
+
+/// The same with something besides, where others have their standard output.
+pub(crate) fn start_with(
+    exe: &Path,
+    arguments: &[&str],
+    socket: OwnedFd,
+    besides: Stdio,
+) -> Result<Child, Failure> {
     Command::new(exe)
         .args(arguments)
         .env_clear()
@@ -41,7 +51,7 @@ pub(crate) fn start(exe: &Path, arguments: &[&str], socket: OwnedFd) -> Result<C
         // would do, so it gets all from the kernel as it is needed.
         .env("MIMALLOC_ARENA_RESERVE", "0")
         .stdin(Stdio::from(socket))
-        .stdout(Stdio::null())
+        .stdout(besides)
         .stderr(Stdio::null())
         .current_dir("/")
         .spawn()

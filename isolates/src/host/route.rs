@@ -12,6 +12,8 @@ pub(super) enum Route {
     Node(Script),
     /// In a child of the Python zygote.
     Python(Script),
+    /// In the interpreter of Python in WebAssembly.
+    PythonWasi(Script),
     /// Compiled, in a process of its own.
     Compiled(Script),
     /// In a runner of WebAssembly.
@@ -53,6 +55,7 @@ fn of_script(script: Script) -> Result<Route, Refused> {
         }
         (Language::JavaScript | Language::TypeScript, Runtime::Node) => Ok(Route::Node(script)),
         (Language::Python, Runtime::Native) => Ok(Route::Python(script)),
+        (Language::Python, Runtime::Wasi) => Ok(Route::PythonWasi(script)),
         (Language::Rust | Language::Go, Runtime::Native) => Ok(Route::Compiled(script)),
         (Language::Wasm, Runtime::Wasmtime) => Ok(Route::Wasm(script)),
         _ => Err(Refused::NoSuchRuntime { language, runtime }),

@@ -86,16 +86,19 @@ impl Said {
         };
         let (stdout, stderr) = (text(self.stdout), text(self.stderr));
         let Some(end) = self.end else { return Err((stdout, stderr)) };
-        let result = match serde_json::from_slice(&end) {
-            Ok(End::Ok(value)) => Ok(value),
-            Ok(End::Error(told)) => Err(told.into()),
-            Err(error) => Err(ScriptError::new(
-                "script_error",
-                format!("the result cannot be read as JSON: {error}"),
-            )
-            .hint("return less deeply nested data")),
-        };
-        Ok(Outcome { result, stdout, stderr, memory: self.memory })
+        Ok(Outcome { result: result(&end), stdout, stderr, memory: self.memory })
+    }
+}
+
+/// The result of a script from the end that its child tells.
+pub(crate) fn result(end: &[u8]) -> Result<Value, ScriptError> {
+    match serde_json::from_slice(end) {
+        Ok(End::Ok(value)) => Ok(value),
+        Ok(End::Error(told)) => Err(told.into()),
+        Err(error) => {
+            let what = format!("the result cannot be read as JSON: {error}");
+            Err(ScriptError::new("script_error", what).hint("return less deeply nested data"))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! From source to machine code, in a child that does nothing else.
 
-use super::{engine, source};
+use super::engine::{self, Guests};
+use super::source;
 use crate::api::ScriptError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -32,7 +33,7 @@ pub(super) struct Answer {
 pub(crate) fn compile(script: &str) -> Result<Value, ScriptError> {
     let bytes = source::bytes(script)?;
     let component = source::is_component(&bytes);
-    let compiled = engine::compiler().and_then(|engine| {
+    let compiled = engine::compiler(Guests::Modules).and_then(|engine| {
         if component {
             engine.precompile_component(&bytes)
         } else {
@@ -47,6 +48,17 @@ pub(crate) fn compile(script: &str) -> Result<Value, ScriptError> {
     let answer = Answer { shape: Shape { component, names }, code: STANDARD.encode(code) };
     serde_json::to_value(answer)
         .map_err(|error| ScriptError::new("script_error", error.to_string()))
+}
+
+/// Compiles the interpreter of Python, as base64. No stranger wrote it, but it is large.
+pub(crate) fn compile_python(component: &str) -> Result<Value, ScriptError> {
+    let wrong = |error: &dyn std::fmt::Display| {
+        ScriptError::new("script_error", format!("it cannot be compiled: {error:#}"))
+    };
+    let bytes = STANDARD.decode(component).map_err(|error| wrong(&error))?;
+    let engine = engine::compiler(Guests::Python).map_err(|error| wrong(&error))?;
+    let code = engine.precompile_component(&bytes).map_err(|error| wrong(&error))?;
+    Ok(Value::String(STANDARD.encode(code)))
 }
 
 /// The names of the first variables of `main`, its parameters among them, by number: only the

@@ -14,14 +14,21 @@ pub(super) const PARTS: u32 = 32;
 /// Memory of the pool's tables, which counts as taken from the start.
 pub(super) const TABLE_MEMORY: u64 = 8 * PARTS as u64 * TABLE_ELEMENTS as u64;
 
+/// What is run: strangers' modules, or the interpreter of Python.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Guests {
+    Modules,
+    Python,
+}
+
 /// What decides on the machine code must be the same in both.
-fn config() -> Config {
+fn config(guests: Guests) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
         // Data is copied instead of mapped: mapping would need files in memory, which the runner
-        // is not allowed to make.
-        .memory_init_cow(false)
+        // is not allowed to make. That of Python is 20 MB, and in a file that is open already.
+        .memory_init_cow(guests == Guests::Python)
         // Only debuggers would read it.
         .native_unwind_info(false)
         .wasm_backtrace_details(WasmBacktraceDetails::Enable);
@@ -29,12 +36,12 @@ fn config() -> Config {
 }
 
 /// For a child that compiles and is gone.
-pub(super) fn compiler() -> Result<Engine> {
-    Engine::new(&config())
+pub(super) fn compiler(guests: Guests) -> Result<Engine> {
+    Engine::new(&config(guests))
 }
 
 /// For a runner: memory, tables and stacks are taken from a pool and given back.
-pub(super) fn pooling() -> Result<Engine> {
+pub(super) fn pooling(guests: Guests) -> Result<Engine> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(PARTS)
         .total_component_instances(PARTS)
@@ -48,5 +55,5 @@ pub(super) fn pooling() -> Result<Engine> {
         .table_elements(TABLE_ELEMENTS)
         // It would open a file below /proc.
         .pagemap_scan(Enabled::No);
-    Engine::new(config().allocation_strategy(InstanceAllocationStrategy::Pooling(pool)))
+    Engine::new(config(guests).allocation_strategy(InstanceAllocationStrategy::Pooling(pool)))
 }

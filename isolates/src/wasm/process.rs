@@ -5,6 +5,7 @@ use crate::host::process::{self, Failure};
 use crate::wire::Ended;
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::fs::File;
 use std::os::unix::net::UnixStream as StdStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -29,10 +30,16 @@ struct Started {
 
 impl Runner {
     /// Starts a runner and waits until its sandbox stands.
-    pub(super) async fn start(exe: &Path, strength: Strength) -> Result<Self, Failure> {
+    /// `python`: it begins with this machine code of the interpreter.
+    pub(super) async fn start(
+        exe: &Path,
+        strength: Strength,
+        python: Option<&File>,
+    ) -> Result<Self, Failure> {
         let exe = exe.to_owned();
         let failed = |why: &dyn std::fmt::Display| ("worker".to_owned(), why.to_string());
-        let started = tokio::task::spawn_blocking(move || start(&exe, strength));
+        let python = python.map(File::try_clone).transpose().map_err(|error| failed(&error))?;
+        let started = tokio::task::spawn_blocking(move || start(&exe, strength, python));
         let Started { stream, pidfd, ended } = started.await.map_err(|error| failed(&error))??;
         stream.set_nonblocking(true).map_err(|error| failed(&error))?;
         let stream = tokio::net::UnixStream::from_std(stream).map_err(|error| failed(&error))?;
@@ -76,7 +83,7 @@ impl Drop for Runner {
 
 type Told = Result<Started, Failure>;
 
-fn start(exe: &Path, strength: Strength) -> Told {
+fn start(exe: &Path, strength: Strength, python: Option<File>) -> Told {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
         ("worker".to_owned(), format!("{what}: {error}"))
     };
@@ -86,14 +93,14 @@ fn start(exe: &Path, strength: Strength) -> Told {
     std::thread::Builder::new()
         .name("jalm-wasm".to_owned())
         .stack_size(128 * 1024)
-        .spawn(move || live(&exe, strength, &tell))
+        .spawn(move || live(&exe, strength, python, &tell))
         .map_err(|error| failed("no thread", &error))?;
     told.recv().map_err(|error| failed("the runner's thread ended", &error))?
 }
 
 /// The life of a runner's thread: start the process, hear its first word, see it end.
-fn live(exe: &Path, strength: Strength, tell: &mpsc::Sender<Told>) {
-    let (mut child, started, ended) = match begin(exe, strength) {
+fn live(exe: &Path, strength: Strength, python: Option<File>, tell: &mpsc::Sender<Told>) {
+    let (mut child, started, ended) = match begin(exe, strength, python) {
         Ok(begun) => begun,
         Err(failure) => {
             let _ = tell.send(Err(failure));
@@ -115,13 +122,17 @@ fn live(exe: &Path, strength: Strength, tell: &mpsc::Sender<Told>) {
 fn begin(
     exe: &Path,
     strength: Strength,
+    python: Option<File>,
 ) -> Result<(Child, Started, oneshot::Sender<Ended>), Failure> {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
         ("worker".to_owned(), format!("{what}: {error}"))
     };
     let (ours, theirs) = StdStream::pair().map_err(|error| failed("no socket", &error))?;
-    let arguments = [WORKER_ARG, strength.name(), super::RUNNER];
-    let mut child = process::start(exe, &arguments, theirs.into())?;
+    let arguments = [WORKER_ARG, strength.name(), super::RUNNER, super::PYTHON];
+    let mut child = match python {
+        Some(code) => process::start_with(exe, &arguments, theirs.into(), code.into())?,
+        None => process::start(exe, arguments.get(..3).unwrap_or_default(), theirs.into())?,
+    };
     let ours = OwnedFd::from(ours);
     let ready = process::first_notice(&ours).and_then(|_| {
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);

@@ -34,6 +34,7 @@ pub fn worker_main() -> ! {
     let control = unsafe { OwnedFd::from_raw_fd(0) };
     close_others();
     let settings = std::env::args().nth(4);
+    let python = settings.as_deref() == Some(wasm::PYTHON);
     match (std::env::args().nth(3).as_deref(), settings) {
         (Some(native::PYTHON), Some(settings)) => {
             native::become_zygote(control, wanted, &settings);
@@ -47,7 +48,7 @@ pub fn worker_main() -> ! {
     }
     die_quietly();
     if std::env::args().nth(3).as_deref() == Some(wasm::RUNNER) {
-        wasm::become_runner(control, wanted);
+        wasm::become_runner(control, wanted, python);
     }
     let memory = sandbox::virtual_memory();
     let entered = sandbox::enter(wanted).and_then(|report| {

@@ -333,5 +333,5 @@ async fn native_code_is_refused_without_landlock() {
     };
     let isolates = jalm_isolates::Isolates::new(options);
     let refused = isolates.run(crate::world::job("return 1")).await.unwrap_err();
-    assert!(matches!(refused, jalm_isolates::Refused::BelowMinimum { .. }), "{refused}");
+    assert!(matches!(refused, jalm_isolates::Refused::NativePython { .. }), "{refused}");
 }

@@ -37,7 +37,8 @@ pub(crate) struct Input {
     #[serde(default = "javascript")]
     language: String,
     /// What runs it, if not the usual: `quickjs` (the usual) or `node` for JavaScript and
-    /// TypeScript, `native` for Python, Rust and Go, `wasmtime` for WebAssembly.
+    /// TypeScript, `native` (the usual) or `wasi` for Python, `native` for Rust and Go, `wasmtime`
+    /// for WebAssembly.
     runtime: Option<String>,
     /// Values that the code finds as variables of these names.
     #[serde(default)]

@@ -54,14 +54,6 @@ const KNOWN: &[Known] = &[
         needs: "a JavaScript engine with WebAssembly",
         against: "a start takes a second, and tens of megabytes",
     },
-    Known {
-        name: "CPython on WASI",
-        kind: "component in wasmtime",
-        licence: "PSF-2.0",
-        good_for: "pure Python where native code is refused",
-        needs: "a component built beforehand, 25 MB",
-        against: "no threads, no asyncio.run, no C extensions, a fixed seed of hashes",
-    },
 ];
 
 pub(super) fn engines() -> Value {

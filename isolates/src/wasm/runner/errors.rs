@@ -47,6 +47,20 @@ pub(super) fn of(error: &wasmtime::Error, refused: bool) -> Result<Option<Value>
     })
 }
 
+/// The same of a script in Python: the places are the interpreter's, and say nothing to its author.
+pub(super) fn of_interpreter(error: ScriptError) -> ScriptError {
+    if error.code != "script_error" {
+        return error;
+    }
+    ScriptError {
+        line: None,
+        column: None,
+        traceback: None,
+        ..ScriptError::new("script_error", format!("the interpreter ended: {}", error.message))
+            .hint("nest less deeply; scripts on `runtime: wasi` do not end their process")
+    }
+}
+
 /// The OS itself has none, or does not give it.
 fn no_memory(error: &wasmtime::Error) -> bool {
     let cause = error.root_cause().downcast_ref::<std::io::Error>();

@@ -49,8 +49,8 @@ impl Guest {
 
 /// Counts the memory of a store and refuses too much.
 pub(super) struct Meter {
-    most: usize,
-    now: usize,
+    pub(super) most: usize,
+    pub(super) now: usize,
     /// The most it had.
     pub(super) peak: usize,
     /// By how much it grew the last time.
@@ -97,19 +97,26 @@ impl ResourceLimiter for Meter {
 /// Printed text. Who prints too much is ended at once.
 #[derive(Clone)]
 pub(super) struct Printed {
-    most: usize,
     text: Arc<Mutex<Text>>,
 }
 
-#[derive(Default)]
 struct Text {
+    /// So many bytes may be printed.
+    most: usize,
     bytes: Vec<u8>,
     overflown: bool,
 }
 
 impl Printed {
     pub(super) fn new(most: u64) -> Self {
-        Self { most: usize::try_from(most).unwrap_or(usize::MAX), text: Arc::default() }
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let text = Text { most, bytes: Vec::new(), overflown: false };
+        Self { text: Arc::new(Mutex::new(text)) }
+    }
+
+    /// Lets so many bytes be printed.
+    pub(super) fn allow(&self, most: u64) {
+        self.lock().most = usize::try_from(most).unwrap_or(usize::MAX);
     }
 
     /// It is more than it may be.
@@ -130,7 +137,7 @@ impl Printed {
 
     fn add(&self, bytes: &[u8]) -> Result<()> {
         let mut text = self.lock();
-        if bytes.len() > self.most.saturating_sub(text.bytes.len()) {
+        if bytes.len() > text.most.saturating_sub(text.bytes.len()) {
             text.overflown = true;
             return Err(format_err!("it printed too much"));
         }
