@@ -52,7 +52,7 @@ fn run(plan: &Arc<Plan>) -> Vec<Event> {
         for action in decision.actions {
             if let Action::Call { id, call, .. } = action {
                 let result = Ok(Answer { output: call.input, isolation: None });
-                inputs.push_back(Input::Answered { call: id, result, us: 1 });
+                inputs.push_back(Input::Answered { call: id, result, us: 1, lock: None });
             }
         }
         if decision.more {

@@ -68,7 +68,7 @@ struct StepBody<'a>(&'a StepView);
 impl Serialize for StepBody<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let step = self.0;
-        let mut body = serializer.serialize_struct("Step", 15)?;
+        let mut body = serializer.serialize_struct("Step", 16)?;
         body.serialize_field("id", &step.id)?;
         optional(&mut body, "name", step.name.as_ref())?;
         body.serialize_field("layer", &step.layer)?;
@@ -80,10 +80,24 @@ impl Serialize for StepBody<'_> {
         body.serialize_field("error", &step.error)?;
         body.serialize_field("attempts", &step.attempts)?;
         body.serialize_field("isolation", &step.isolation)?;
+        optional(&mut body, "dependencies", step.lock.as_deref().map(Dependencies).as_ref())?;
         optional(&mut body, "items", step.items.as_ref().map(|items: &Items| items))?;
         body.serialize_field("started_at", &moment(step.started_at))?;
         body.serialize_field("completed_at", &moment(step.completed_at))?;
         body.serialize_field("execution_time", &step.execution_us.map(seconds))?;
+        body.end()
+    }
+}
+
+/// What a step's dependencies were pinned to: a short name of the lock, and its packages.
+struct Dependencies<'a>(&'a serde_json::Value);
+
+impl Serialize for Dependencies<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut body = serializer.serialize_struct("Dependencies", 2)?;
+        let digest = self.0["digest"].as_str().unwrap_or_default();
+        body.serialize_field("digest", digest.get(..16).unwrap_or(digest))?;
+        body.serialize_field("packages", &self.0["packages"])?;
         body.end()
     }
 }

@@ -275,6 +275,9 @@ fn schemas() -> Value {
                 "error": { "anyOf": [reference("Failure"), { "type": "null" }] },
                 "attempts": { "type": "integer" },
                 "isolation": { "type": ["string", "null"], "description": "The sandbox that was in force" },
+                "dependencies": { "type": "object", "description": "What a script's dependencies were pinned to", "properties": {
+                    "digest": { "type": "string" }, "packages": { "type": "array", "items": { "type": "string" } },
+                } },
                 "items": { "type": "object", "properties": {
                     "total": { "type": "integer" }, "completed": { "type": "integer" }, "failed": { "type": "integer" },
                 } },

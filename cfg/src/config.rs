@@ -33,6 +33,7 @@ pub struct Config {
     pub rustc: PathBuf,
     pub go: PathBuf,
     pub compiled_ahead: usize,
+    pub dependencies: Dependencies,
     pub shutdown_grace: Duration,
     /// Where each value came from, by path.
     pub origins: BTreeMap<String, Origin>,
@@ -51,6 +52,40 @@ pub struct Policy {
     pub file_write: Vec<String>,
     pub notify: Vec<String>,
     pub env: Vec<String>,
+}
+
+/// Packages that scripts name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "`KEYS` describes each setting")]
+pub struct Dependencies {
+    pub allowed: bool,
+    pub lock_age: Duration,
+    pub size: usize,
+    pub timeout: Duration,
+    pub uv: PathBuf,
+    pub npm: PathBuf,
+    pub cargo: PathBuf,
+    pub installer_env: BTreeMap<String, String>,
+}
+
+impl Dependencies {
+    fn from_tree(tree: &Tree) -> Self {
+        let program = |path: &str, usual: &str| tree.text(path).unwrap_or_else(|| usual.to_owned());
+        Self {
+            allowed: tree.flag("isolation.dependencies").unwrap_or(true),
+            lock_age: tree
+                .duration("isolation.dependency_lock_age")
+                .unwrap_or(Duration::from_hours(24)),
+            size: tree.count("isolation.dependency_size").unwrap_or(512),
+            timeout: tree
+                .duration("isolation.dependency_timeout")
+                .unwrap_or(Duration::from_mins(5)),
+            uv: program("isolation.uv", "uv").into(),
+            npm: program("isolation.npm", "npm").into(),
+            cargo: program("isolation.cargo", "cargo").into(),
+            installer_env: tree.names("isolation.installer_env"),
+        }
+    }
 }
 
 /// How log lines look.
@@ -126,6 +161,7 @@ impl Config {
             rustc: tree.text("isolation.rustc").map_or_else(|| "rustc".into(), PathBuf::from),
             go: tree.text("isolation.go").map_or_else(|| "go".into(), PathBuf::from),
             compiled_ahead: tree.count("isolation.compiled_ahead").unwrap_or(1),
+            dependencies: Dependencies::from_tree(tree),
             shutdown_grace: grace,
             origins: tree.origins(),
             shown: tree.shown(),

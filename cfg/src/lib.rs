@@ -11,6 +11,6 @@ mod config;
 mod keys;
 mod load;
 
-pub use config::{Config, LogFormat, Policy};
+pub use config::{Config, Dependencies, LogFormat, Policy};
 pub use keys::{KEYS, Key, Kind};
 pub use load::{ConfigError, ConfigProblem, Origin, Sources, load};

@@ -214,7 +214,7 @@ fn check(
     if good {
         tree.put(key, value, origin.clone());
     } else {
-        let shown = if key.path == "token" { "***".to_owned() } else { value.to_string() };
+        let shown = shown(key.path, &value);
         problems.push(ConfigProblem {
             origin: origin.clone(),
             path: key.path.to_owned(),
@@ -237,6 +237,19 @@ fn duration(value: &Value) -> Option<Duration> {
         "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
         "h" => Some(Duration::from_secs(number.checked_mul(3600)?)),
         _ => None,
+    }
+}
+
+/// A value as it may be shown: addresses of proxies and registries may hold passwords.
+fn shown(path: &str, value: &Value) -> String {
+    match (path, value) {
+        ("token", _) => "***".to_owned(),
+        ("isolation.installer_env", Value::Object(map)) => {
+            let hidden = map.keys().map(|name| (name.clone(), "***".into()));
+            Value::Object(hidden.collect()).to_string()
+        }
+        ("isolation.installer_env", _) => "***".to_owned(),
+        _ => value.to_string(),
     }
 }
 
@@ -290,10 +303,7 @@ impl Tree {
     }
 
     pub(crate) fn shown(&self) -> BTreeMap<String, String> {
-        let show = |path: &str, value: &Value| {
-            if path == "token" { "***".to_owned() } else { value.to_string() }
-        };
-        self.0.iter().map(|(path, (value, _))| ((*path).to_owned(), show(path, value))).collect()
+        self.0.iter().map(|(path, (value, _))| ((*path).to_owned(), shown(path, value))).collect()
     }
 }
 

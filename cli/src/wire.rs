@@ -3,7 +3,7 @@
 use crate::print::Error;
 use crate::settings;
 use jalm_cfg::Config;
-use jalm_isolates::{Isolates, Strength};
+use jalm_isolates::{DependencySettings, Isolates, Strength};
 use jalm_kernel::intent::FileGrants;
 use jalm_kernel::ports::{Health, Kv, Queue, Store};
 use jalm_layers::{Layers, Policy};
@@ -66,10 +66,26 @@ pub(crate) fn isolate_options(config: &Config) -> Result<jalm_isolates::Options,
     options.rustc.clone_from(&config.rustc);
     options.go.clone_from(&config.go);
     options.compiled_ahead = config.compiled_ahead;
+    options.dependencies = dependencies(config);
     if let Some(most) = config.max_scripts {
         options.max_children = most;
     }
     Ok(options)
+}
+
+fn dependencies(config: &Config) -> DependencySettings {
+    const MIB: u64 = 1024 * 1024;
+    let settings = &config.dependencies;
+    DependencySettings {
+        data: settings.allowed.then(|| config.data.clone()),
+        uv: settings.uv.clone(),
+        npm: settings.npm.clone(),
+        cargo: settings.cargo.clone(),
+        environment: settings.installer_env.clone(),
+        size: u64::try_from(settings.size).unwrap_or(u64::MAX).saturating_mul(MIB),
+        time: settings.timeout,
+        fresh: settings.lock_age,
+    }
 }
 
 /// The weakest sandbox that the settings accept.

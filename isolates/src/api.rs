@@ -48,6 +48,8 @@ pub struct Options {
     pub wasm_runners: usize,
     /// So many of these processes are kept for the next module; none costs a start for each one.
     pub wasm_kept: usize,
+    /// What scripts may depend on, and who installs it.
+    pub dependencies: crate::deps::Settings,
 }
 
 impl Options {
@@ -70,6 +72,7 @@ impl Options {
             compiled_kept: 32 * 1024 * 1024,
             wasm_runners: std::thread::available_parallelism().map_or(2, usize::from),
             wasm_kept: 2,
+            dependencies: crate::deps::Settings::default(),
         }
     }
 }

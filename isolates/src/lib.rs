@@ -13,6 +13,7 @@
 
 mod api;
 mod compiled;
+mod deps;
 mod engines;
 mod host;
 mod languages;
@@ -25,6 +26,7 @@ mod wire;
 mod worker;
 
 pub use api::*;
+pub use deps::{DependencyError, Environment, Requirements, Settings as DependencySettings};
 pub use host::{Isolates, Surveyed, survey};
 pub use languages::*;
 pub use worker::worker_main;

@@ -99,7 +99,7 @@ impl Run {
             match self.waiting.pop_front() {
                 Some((id, call)) => {
                     let result = world(&call).map(|output| Answer { output, isolation: None });
-                    self.give(Input::Answered { call: id, result, us: 10 });
+                    self.give(Input::Answered { call: id, result, us: 10, lock: None });
                 }
                 None => {
                     let (at, timer) = self.timers.pop_first().expect("something is due");
@@ -435,7 +435,7 @@ steps: [{ id: s, atom: act, input: { x: 1 } }, { id: t, atom: act, input: { x: 1
     assert!(run.waiting.is_empty());
     let before = run.events.len();
     let result = Ok(Answer { output: json!(1), isolation: None });
-    run.give(Input::Answered { call: late, result, us: 1 });
+    run.give(Input::Answered { call: late, result, us: 1, lock: None });
     run.give(Input::Cancel { reason: "again".into() });
     assert_eq!(run.events.len(), before, "what comes late changes nothing");
 }

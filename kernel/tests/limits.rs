@@ -71,7 +71,7 @@ impl Run {
     fn answer(&mut self, result: Result<Value, Failure>) {
         let (call, _) = self.calls.remove(0);
         let result = result.map(|output| Answer { output, isolation: None });
-        self.give(Input::Answered { call, result, us: 1 }, START);
+        self.give(Input::Answered { call, result, us: 1, lock: None }, START);
     }
 
     fn again(&self) -> Execution {
@@ -240,6 +240,7 @@ steps:
         us: 0,
         out: Some(Arc::new(json!(1))),
         iso: None,
+        lock: None,
     };
     let entered = |step: &str, items: Option<u32>| Event::Entered {
         place: place(step, &[]),

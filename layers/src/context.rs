@@ -5,6 +5,7 @@ use crate::runner::Shared;
 use jalm_kernel::failure::Failure;
 use jalm_kernel::ids::{ExecutionId, Timestamp};
 use jalm_kernel::intent::Grants;
+use jalm_kernel::ports::Pins;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,6 +21,7 @@ pub struct Cx {
     pub(crate) key: Arc<str>,
     pub(crate) timeout: Duration,
     pub(crate) grants: Option<Arc<Grants>>,
+    pub(crate) pins: Pins,
 }
 
 impl Cx {

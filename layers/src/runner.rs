@@ -94,6 +94,7 @@ impl Runner for Layers {
             idempotency_key,
             timeout,
             grants,
+            pins,
         } = call;
         let Some(entry) = catalog().entry(atom) else {
             let failure = Failure::bug(format!("a plan calls `{atom}`, which is no atom"));
@@ -107,6 +108,7 @@ impl Runner for Layers {
             key: idempotency_key,
             timeout: own_limit(Duration::from_millis(timeout.0)),
             grants,
+            pins,
         };
         entry.run(cx, input)
     }

@@ -2,7 +2,7 @@
 
 use crate::context::Cx;
 use crate::input::{ByteSize, TimeSpan};
-use jalm_isolates::{Job, Limits, Program, Refused, ScriptError};
+use jalm_isolates::{Environment, Job, Limits, Program, Refused, ScriptError};
 use jalm_kernel::failure::Failure;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -47,6 +47,17 @@ pub(crate) async fn run(
     program: Program,
     bounds: Bounds,
 ) -> Result<Ran, Failure> {
+    run_with(cx, atom, program, bounds, None).await
+}
+
+/// The same, with packages that were prepared for it.
+pub(crate) async fn run_with(
+    cx: &Cx,
+    atom: &str,
+    program: Program,
+    bounds: Bounds,
+    environment: Option<&Environment>,
+) -> Result<Ran, Failure> {
     let memory = bounds.memory.unwrap_or(MEMORY);
     if memory > MOST_MEMORY {
         return Err(crate::input::bad(atom, "memory", format!("{memory} is too much"))
@@ -54,7 +65,8 @@ pub(crate) async fn run(
     }
     let wall = bounds.timeout.map_or(cx.timeout, |span| span.0.min(cx.timeout));
     let limits = Limits { wall, memory: memory.0, output: OUTPUT.0 };
-    let verdict = cx.shared.isolates.run(Job { program, limits }).await.map_err(refused)?;
+    let verdict = cx.shared.isolates.run_with(Job { program, limits }, environment).await;
+    let verdict = verdict.map_err(refused)?;
     match verdict.result {
         Ok(result) => Ok(Ran {
             result,

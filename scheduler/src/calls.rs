@@ -5,7 +5,7 @@ use crate::live::{Cell, Live};
 use futures_util::FutureExt;
 use jalm_kernel::failure::Failure;
 use jalm_kernel::machine::{CallId, Input};
-use jalm_kernel::ports::{Answer, Call, Future, Runner};
+use jalm_kernel::ports::{Answer, Call, Future, Pins, Runner};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -28,6 +28,7 @@ impl Engine {
         let started = Instant::now();
         let limit = Duration::from_millis(call.timeout.0);
         let timed_out = timed_out(&call);
+        let pins = call.pins.clone();
         let Ok(permit) = self.0.permits.clone().try_acquire_owned() else {
             let engine = self.clone();
             let work = async move {
@@ -37,19 +38,24 @@ impl Engine {
                 let answer = tokio::time::timeout(limit, work).await;
                 (answer.unwrap_or(Err(timed_out)), started)
             };
-            self.spawn(live, cell, id, work);
+            self.spawn(live, cell, id, pins, work);
             return None;
         };
         let mut work = guarded(&*self.0.runner, call);
         if let Poll::Ready(result) = work.poll_unpin(&mut Context::from_waker(Waker::noop())) {
-            return Some(Input::Answered { call: id, result, us: micros(started) });
+            return Some(Input::Answered {
+                call: id,
+                result,
+                us: micros(started),
+                lock: pins.noted(),
+            });
         }
         let work = async move {
             let _permit = permit;
             let answer = tokio::time::timeout(limit, work).await;
             (answer.unwrap_or(Err(timed_out)), started)
         };
-        self.spawn(live, cell, id, work);
+        self.spawn(live, cell, id, pins, work);
         None
     }
 
@@ -58,6 +64,7 @@ impl Engine {
         live: &Arc<Live>,
         cell: &mut Cell,
         id: CallId,
+        pins: Pins,
         work: impl std::future::Future<Output = (Outcome, Instant)> + Send + 'static,
     ) {
         let (engine, live) = (self.clone(), live.clone());
@@ -65,7 +72,8 @@ impl Engine {
         let task = self.0.runtime.spawn(async move {
             let (result, started) = work.await;
             live.lock().calls.remove(&id);
-            engine.drive(&live, Input::Answered { call: id, result, us: micros(started) });
+            let (us, lock) = (micros(started), pins.noted());
+            engine.drive(&live, Input::Answered { call: id, result, us, lock });
             drop(running);
         });
         // The task needs this cell's lock to take its entry out, so it cannot be gone yet.

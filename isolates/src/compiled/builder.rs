@@ -123,7 +123,7 @@ fn redirect(from: i32, to: i32) {
 
 fn work(socket: &OwnedFd, strength: Strength, settings: &Settings) -> Result<(), Missing> {
     let failed = |error: std::io::Error| Missing::new("worker", error);
-    let own = program::confine(strength, &settings.folders, DISK)?;
+    let own = program::confine(strength, &settings.folders, None, DISK)?;
     let process = pidfd_open(rustix::process::getpid(), PidfdFlags::empty());
     tell_process(socket, &process.map_err(|error| Missing::new("worker", error))?)?;
     let made = match own {

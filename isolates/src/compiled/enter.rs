@@ -48,7 +48,7 @@ pub(crate) fn become_program(socket: OwnedFd, strength: Strength) -> ! {
 
 /// Becomes the program; returns why that failed.
 fn start(socket: &OwnedFd, strength: Strength) -> Result<Missing, Missing> {
-    let own = program::settle(strength, &[], |process| tell_process(socket, &process))?;
+    let own = program::settle(strength, &[], None, |process| tell_process(socket, &process))?;
     let failed = |error: rustix::io::Errno| Missing::new("worker", error);
     rustix::io::write(socket, b"R").map_err(failed)?;
     let (order, descriptors) = receive(socket)?;

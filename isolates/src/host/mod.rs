@@ -12,9 +12,10 @@ pub(crate) use verdict::NOT_LOCKED_IN;
 
 use crate::api::{Job, Limits, Options, Refused, Report, Script, Strength, Verdict};
 use crate::compiled::Compiled;
+use crate::deps::{Dependencies, DependencyError, Environment, Requirements, Source};
 use crate::engines::Task;
 use crate::languages::Language;
-use crate::native::Native;
+use crate::native::{Native, Packages};
 use crate::node::{Code, Node};
 use crate::wasm::{Place, Python, Wasm};
 use crate::wire::{Ended, Order};
@@ -54,6 +55,7 @@ struct Inner {
     compiled: Compiled,
     wasm: Wasm,
     python: Python,
+    dependencies: Dependencies,
 }
 
 #[derive(Debug, Default)]
@@ -87,6 +89,7 @@ impl Isolates {
             compiled: Compiled::default(),
             wasm,
             python,
+            dependencies: Dependencies::default(),
         }))
     }
 
@@ -110,16 +113,41 @@ impl Isolates {
         self.0.compiled.compilations()
     }
 
+    /// Has what a script depends on installed, as `known` pins it, if it does. Dropping the future
+    /// ends the installer.
+    pub async fn install(
+        &self,
+        wanted: &Requirements,
+        known: Option<&Value>,
+    ) -> Result<Environment, DependencyError> {
+        self.0.dependencies.prepare(&self.0.options, wanted, known).await
+    }
+
     /// Runs a job. Dropping the future kills it.
     pub async fn run(&self, job: Job) -> Result<Verdict, Refused> {
+        self.run_with(job, None).await
+    }
+
+    /// The same with packages that were prepared for it.
+    pub async fn run_with(
+        &self,
+        job: Job,
+        environment: Option<&Environment>,
+    ) -> Result<Verdict, Refused> {
         let Job { program, limits } = job;
         match route(program)? {
             Route::Isolate(task) => self.run_in_worker(&task, limits).await,
-            Route::Node(script) => self.run_on_node(script, limits).await,
+            Route::Node(script) => {
+                let packages = environment.map(|environment| environment.folder.clone());
+                self.run_on_node(script, packages, limits).await
+            }
             Route::Python(script) => {
                 let permit = self.0.permits.acquire().await;
                 let _permit = permit.map_err(|_| stopped())?;
-                let ran = self.0.native.run(&self.0.options, &script, &limits).await;
+                let all = self.0.dependencies.folder(&self.0.options, Source::Python).await;
+                let own = environment.map(|environment| environment.key.as_str());
+                let packages = Packages { all, own };
+                let ran = self.0.native.run(&self.0.options, &script, &packages, &limits).await;
                 ran.map_err(|refused| self.other_python(refused))
             }
             Route::PythonWasi(script) => {
@@ -216,7 +244,12 @@ impl Isolates {
     }
 
     /// The worker takes TypeScript's types away first.
-    async fn run_on_node(&self, script: Script, limits: Limits) -> Result<Verdict, Refused> {
+    async fn run_on_node(
+        &self,
+        script: Script,
+        packages: Option<std::path::PathBuf>,
+        limits: Limits,
+    ) -> Result<Verdict, Refused> {
         let started = Instant::now();
         let Script { language, source, variables, .. } = script;
         let mut code = Code { text: source, strict: false, places: Value::Null };
@@ -236,7 +269,7 @@ impl Isolates {
         let _permit = permit.map_err(|_| stopped())?;
         let wall = limits.wall.saturating_sub(started.elapsed());
         let limits = Limits { wall, ..limits };
-        self.0.node.run(&self.0.options, &code, &variables, &limits).await
+        self.0.node.run(&self.0.options, &code, &variables, packages, &limits).await
     }
 
     async fn run_in_worker(&self, task: &Task, limits: Limits) -> Result<Verdict, Refused> {

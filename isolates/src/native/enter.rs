@@ -20,7 +20,7 @@ const CONTRACT: &str = include_str!("contract.py");
 pub(crate) fn become_zygote(control: OwnedFd, strength: Strength, settings: &str) -> ! {
     let why = match serde_json::from_str::<Settings>(settings) {
         Err(error) => Missing::new("worker", format_args!("the settings cannot be read: {error}")),
-        Ok(settings) => match sandbox::enter_native(strength, &settings.interpreter.folders()) {
+        Ok(settings) => match enter(strength, &settings) {
             Err(missing) => missing,
             Ok(figures) => start(&settings, strength, figures),
         },
@@ -28,6 +28,10 @@ pub(crate) fn become_zygote(control: OwnedFd, strength: Strength, settings: &str
     let notice = Notice::Failed { layer: why.layer.to_owned(), why: why.why };
     let _ = tell(control.as_fd(), &notice);
     leave(1)
+}
+
+fn enter(strength: Strength, settings: &Settings) -> Result<Option<OwnedFd>, Missing> {
+    sandbox::enter_native(strength, &settings.interpreter.folders(), settings.packages.as_deref())
 }
 
 /// Becomes the interpreter; returns only if that failed.

@@ -8,6 +8,7 @@ use crate::api::{Limits, Options, Refused, Script, Strength, Verdict};
 use crate::host::process::{Failure, twice};
 use serde_json::json;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
@@ -26,15 +27,25 @@ struct State {
     refused: Option<Refused>,
 }
 
+/// Packages that are installed.
+#[derive(Debug, Default)]
+pub(crate) struct Packages<'a> {
+    /// The folder of all environments; a zygote sees it, and no child does.
+    pub(crate) all: Option<PathBuf>,
+    /// The name of the one that this script sees.
+    pub(crate) own: Option<&'a str>,
+}
+
 impl Native {
     /// Runs a script; dropping the future kills it.
     pub(crate) async fn run(
         &self,
         options: &Options,
         script: &Script,
+        packages: &Packages<'_>,
         limits: &Limits,
     ) -> Result<Verdict, Refused> {
-        let (zygote, mut child) = self.child(options).await?;
+        let (zygote, mut child) = self.child(options, packages).await?;
         let socket = child.ready().await?;
         let job = json!({
             "source": script.source,
@@ -54,26 +65,37 @@ impl Native {
         }
     }
 
-    async fn child(&self, options: &Options) -> Result<(Arc<Zygote>, Child), Refused> {
+    async fn child(
+        &self,
+        options: &Options,
+        packages: &Packages<'_>,
+    ) -> Result<(Arc<Zygote>, Child), Refused> {
         let zygote = {
             let mut state = self.state.lock().await;
             match &state.zygote {
                 Some(zygote) if !zygote.is_gone() && !zygote.is_old() => zygote.clone(),
                 Some(_) | None => {
-                    let zygote = state.start(options).await?;
+                    let zygote = state.start(options, packages.all.clone()).await?;
                     state.zygote = Some(zygote.clone());
                     zygote
                 }
             }
         };
-        let child = zygote.take().await?;
+        let child = match packages.own {
+            Some(name) => zygote.take_with(name).await?,
+            None => zygote.take().await?,
+        };
         Ok((zygote, child))
     }
 }
 
 impl State {
     /// Starts a zygote in the strongest sandbox that the host gives to native code.
-    async fn start(&mut self, options: &Options) -> Result<Arc<Zygote>, Refused> {
+    async fn start(
+        &mut self,
+        options: &Options,
+        packages: Option<PathBuf>,
+    ) -> Result<Arc<Zygote>, Refused> {
         if let Some(refused) = &self.refused {
             return Err(refused.clone());
         }
@@ -88,7 +110,7 @@ impl State {
         };
         let interpreter =
             interpreter.map_err(|why| Refused::NoInterpreter { language: "python", why })?;
-        let settings = Settings { interpreter };
+        let settings = Settings { interpreter, packages };
         // Native code is refused where there is no Landlock (DESIGN §6), whatever the minimum.
         let least = options.minimum.max(Strength::B);
         let (exe, maximum, ahead) =
@@ -125,7 +147,7 @@ impl State {
     }
 }
 
-async fn find(name: std::path::PathBuf, search: Option<OsString>) -> Result<Interpreter, String> {
+async fn find(name: PathBuf, search: Option<OsString>) -> Result<Interpreter, String> {
     tokio::task::spawn_blocking(move || Interpreter::find(&name, search.as_deref()))
         .await
         .unwrap_or_else(|error| Err(error.to_string()))

@@ -20,6 +20,8 @@ const MAX_PRINTED: u64 = MIB;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Settings {
     pub(crate) interpreter: Interpreter,
+    /// The folder of all environments of packages; a child that has one sees that one only.
+    pub(crate) packages: Option<PathBuf>,
 }
 
 impl Settings {
@@ -32,7 +34,10 @@ impl Settings {
         // A script that may write anywhere writes into its own folder only, so the size of a file
         // is bounded by that of the folder.
         let file_size = if full { TMP_BYTES } else { 0 };
+        let packages = self.packages.as_ref();
+        let packages = packages.map(|folder| sandbox::packages_seen(strength, folder));
         json!({
+            "packages": packages,
             "path": text(self.interpreter.path.clone()),
             "readable": text(self.interpreter.readable()),
             "own_folder": full,

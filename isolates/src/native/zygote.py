@@ -2,9 +2,10 @@
 # before any script arrives. Each child runs one script and ends.
 #
 # Started by the worker inside the sandbox as `python3 -I -S -B -c <this> <settings as JSON> <contract.py>`.
-# fd 0 is the control socket: each byte received asks for one more child. For each child one
+# fd 0 is the control socket: each byte `F` received asks for one more child. For each child one
 # message `C` goes back, with its pid, the server's end of the child's socket and its pidfd; and one
-# message `D` when it has ended, with its pid, wait status and memory.
+# message `D` when it has ended, with its pid, wait status and memory. A message `E`, a number of 8
+# bytes and a name asks for a child with the packages of that name; its `C` has that number, too.
 #
 # A child speaks on its own socket: one byte `R` when it is locked in; then it reads the length of
 # the job (8 bytes) and the job (JSON), and writes frames: kind (1 byte), length (4 bytes), data.
@@ -68,7 +69,7 @@ def drop_capabilities():
     must(LIBC.capset(header, bytes(24)), "capset")
 
 
-def landlock():
+def landlock(packages):
     read = 0x1 << 2 | 0x1 << 3  # READ_FILE, READ_DIR
     every = (1 << SETTINGS["landlock_fs_bits"]) - 1
     attributes = struct.pack("QQQ", every, 0b11, 0b11)
@@ -77,6 +78,8 @@ def landlock():
     if SETTINGS["own_folder"]:
         # Everything but devices, sockets, pipes, links to elsewhere and running what is there.
         rules.append(("/tmp", every & ~(1 << 0 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 15)))
+    if packages is not None:
+        rules.append((packages, read))
     for path, access in rules:
         try:
             fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -90,7 +93,7 @@ def landlock():
     os.close(ruleset)
 
 
-def lock_in():
+def lock_in(packages):
     must(LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "pdeathsig")
     if os.getppid() != ZYGOTE:
         os._exit(5)
@@ -105,7 +108,7 @@ def lock_in():
         for what, limit in SETTINGS["rlimits"]:
             resource.setrlimit(what, (limit, limit))
     if "landlock" not in OFF:
-        landlock()
+        landlock(packages)
     if "seccomp" not in OFF:
         must(LIBC.syscall(SYS_SECCOMP, 1, 0, ctypes.byref(PROGRAM)), "seccomp")
 
@@ -135,7 +138,7 @@ class Channel:
         self.write(kind + len(data).to_bytes(4, "little") + data)
 
 
-def child(sock):
+def child(sock, packages):
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     devnull = os.open("/dev/null", os.O_RDWR)
@@ -146,7 +149,9 @@ def child(sock):
     os.closerange(4, 1024)
     sock = socket.socket(fileno=3)
     channel = Channel(sock)
-    lock_in()
+    lock_in(packages)
+    if packages is not None:
+        sys.path.append(packages)
     channel.write(b"R")
     job = json.loads(channel.read(int.from_bytes(channel.read(8), "little")))
     if "limits" not in OFF:
@@ -161,12 +166,12 @@ def child(sock):
     os._exit(0)
 
 
-def spawn(control):
+def spawn(control, number=b"", packages=None):
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
         try:
-            child(theirs)
+            child(theirs, packages)
         except BaseException as error:
             # Before `R` the server is told why there will be none.
             with contextlib.suppress(BaseException):
@@ -179,7 +184,7 @@ def spawn(control):
         os.kill(pid, signal.SIGKILL)
         ours.close()
         return
-    socket.send_fds(control, [b"C" + pid.to_bytes(8, "little")], [ours.fileno(), pidfd])
+    socket.send_fds(control, [b"C" + pid.to_bytes(8, "little") + number], [ours.fileno(), pidfd])
     ours.close()
     os.close(pidfd)
 
@@ -220,6 +225,10 @@ def serve():
             order = control.recv(64)
             if not order:
                 os._exit(0)
+            if order[:1] == b"E":
+                name = order[9:].decode()
+                spawn(control, order[1:9], f"{SETTINGS['packages']}/{name}")
+                continue
             for _ in order:
                 spawn(control)
 

@@ -19,7 +19,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Child as Process;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
@@ -41,6 +41,8 @@ pub(super) struct Zygote {
     pub(super) strength: Strength,
     ready: tokio::sync::Mutex<UnboundedReceiver<Child>>,
     asked: AtomicU64,
+    /// Children with packages of their own are told apart by a number.
+    next: AtomicU64,
 }
 
 /// What the zygote's thread needs as well.
@@ -48,6 +50,8 @@ pub(super) struct Zygote {
 struct Link {
     control: OwnedFd,
     gone: AtomicBool,
+    /// Who waits for a child with packages of its own.
+    special: Mutex<HashMap<u64, oneshot::Sender<Child>>>,
 }
 
 impl Zygote {
@@ -79,7 +83,7 @@ impl Zygote {
         let (link, ready) =
             told.recv().map_err(|error| failed("the zygote's thread ended", &error))??;
         let (ready, asked) = (tokio::sync::Mutex::new(ready), AtomicU64::new(0));
-        let zygote = Arc::new(Self { link, strength, ready, asked });
+        let zygote = Arc::new(Self { link, strength, ready, asked, next: AtomicU64::new(1) });
         zygote.ask(ahead);
         Ok(zygote)
     }
@@ -108,6 +112,30 @@ impl Zygote {
         }
     }
 
+    /// A child that sees the packages of this name. It could not be locked in before that was known.
+    pub(super) async fn take_with(&self, packages: &str) -> Result<Child, Refused> {
+        let gone = || Refused::Unavailable { why: "the Python zygote went away".to_owned() };
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, child) = oneshot::channel();
+        self.link.special().insert(number, sender);
+        // Else the listener may have emptied the table before this entry came.
+        if self.is_gone() {
+            self.link.special().clear();
+        }
+        let order = [b"E", &number.to_le_bytes()[..], packages.as_bytes()].concat();
+        // A zygote that has gone is noticed by its listener.
+        let _ = send(&self.link.control, &order, SendFlags::NOSIGNAL);
+        match tokio::time::timeout(Duration::from_secs(20), child).await {
+            Ok(Ok(child)) => Ok(child),
+            Ok(Err(_)) => Err(gone()),
+            Err(_) => {
+                self.stop();
+                Err(gone())
+            }
+        }
+    }
+
     fn ask(&self, count: usize) {
         self.asked.fetch_add(count as u64, Ordering::Relaxed);
         // A zygote that has gone is noticed by its listener.
@@ -121,6 +149,10 @@ impl Zygote {
 }
 
 impl Link {
+    fn special(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Child>>> {
+        self.special.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn stop(&self) {
         self.gone.store(true, Ordering::SeqCst);
         let _ = shutdown(&self.control, Shutdown::Both);
@@ -146,12 +178,15 @@ fn begin(started: Result<Process, Failure>, control: OwnedFd, tell: &mpsc::Sende
     };
     match first_message(&control) {
         Ok(()) => {
-            let link = Arc::new(Link { control, gone: AtomicBool::new(false) });
+            let special = Mutex::default();
+            let link = Arc::new(Link { control, gone: AtomicBool::new(false), special });
             let (sender, receiver) = unbounded_channel();
             if tell.send(Ok((link.clone(), receiver))).is_ok() {
                 listen(&link, &sender);
             }
             link.stop();
+            // Those who wait for a child hear that none will come.
+            link.special().clear();
         }
         Err(failure) => {
             let _ = tell.send(Err(failure));
@@ -196,8 +231,15 @@ fn listen(link: &Link, ready: &UnboundedSender<Child>) {
                 let (sender, ended) = oneshot::channel();
                 pending.insert(pid, sender);
                 let child = Child { socket: Some(UnixStream::from(socket)), pidfd, ended };
-                if ready.send(child).is_err() {
-                    return;
+                match number(body, 1) {
+                    // Nobody waits for it any more if it is not taken; dropping it ends it.
+                    Some(wanted) => {
+                        if let Some(waits) = link.special().remove(&wanted) {
+                            let _ = waits.send(child);
+                        }
+                    }
+                    None if ready.send(child).is_err() => return,
+                    None => {}
                 }
             }
             (b'D', None, None) => {

@@ -1,6 +1,6 @@
 // One script on Node, in a process that was started and locked in before the script was known.
 //
-// Started by the worker inside the sandbox as `node … -e <this> <prelude of all JavaScript>`.
+// Started by the worker inside the sandbox as `node … -e <this> <prelude of all JavaScript> <packages>`.
 // fd 3 is a socket to the server: one byte `R` when this is ready; then it reads the length of the
 // job (8 bytes) and the job (JSON), and writes frames: kind (1 byte), length (4 bytes), data.
 // Kinds: `o` and `e` are printed text, `m` is memory, `r` is the end: {"ok": …} or {"error": {…}}.
@@ -86,7 +86,7 @@
     [/^fetch failed|^(connect|listen|bind|getaddrinfo|queryA) E/, 'there is no network here; use an `exec_http` step before this one'],
     [/^spawn/, 'scripts start no other programs'],
     [/^E(PERM|ACCES|ROFS|NOENT): /, 'scripts see no files of the host'],
-    [/Cannot find (module|package)/, 'scripts have what comes with the runtime, and no packages'],
+    [/Cannot find (module|package)/, 'scripts have what comes with the runtime, and no packages but those that they name in `dependencies`'],
     [/is not defined/, "only the step's `variables` are defined here"],
   ];
 
@@ -200,6 +200,12 @@
   };
 
   const callMain = compile(process.argv[1], 'prelude', 0)((kind, text) => print(kind === 0 ? 'o' : 'e', text + '\n'));
+  // Packages are found from their folder, whether they are asked for with `require` or `import`.
+  const packages = process.argv[2];
+  if (packages) {
+    process.chdir(packages);
+    globalThis.require = require('node:module').createRequire(`${packages}/script.js`);
+  }
   const [stdout, stderr] = [stream('o', 1), stream('e', 2)];
   for (const [name, value] of [['stdout', stdout], ['stderr', stderr]]) {
     Object.defineProperty(process, name, { value, configurable: true, enumerable: true });

@@ -3,12 +3,13 @@
 use super::program::Program;
 use crate::api::Strength;
 use crate::native::start::{tell_failure, tell_process};
-use crate::sandbox::Missing;
 use crate::sandbox::program::{self, Room};
+use crate::sandbox::{Missing, packages_seen};
 use crate::worker::leave;
 use rustix::fd::{AsRawFd, OwnedFd};
 use serde::{Deserialize, Serialize};
 use std::ffi::CString;
+use std::path::{Path, PathBuf};
 
 /// What Node runs.
 const CHILD: &str = include_str!("child.js");
@@ -27,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) program: Program,
     /// Bytes of memory that the script may take.
     pub(crate) memory: u64,
+    /// The environment of packages that the script sees.
+    pub(crate) packages: Option<PathBuf>,
 }
 
 /// Never returns: the process is Node then, or has told why not. The socket is descriptor 0.
@@ -43,11 +46,16 @@ pub(crate) fn become_node(socket: OwnedFd, strength: Strength, settings: &str) -
 /// Becomes Node; returns why that failed.
 fn start(socket: &OwnedFd, strength: Strength, settings: &Settings) -> Result<Missing, Missing> {
     let program = &settings.program;
-    let (arguments, variables) = command(settings)?;
+    let packages = settings.packages.as_deref();
+    let seen = packages.map(|folder| packages_seen(strength, folder));
+    let (arguments, variables) = command(settings, seen.as_deref())?;
+    let mut readable = program.readable();
+    readable.extend(seen);
     let room = Room {
         program: &program.executable,
         folders: &program.folders(),
-        readable: &program.readable(),
+        readable: &readable,
+        packages,
         memory: settings.memory.saturating_add(BASE),
     };
     let locked = program::enter(strength, &room, |process| tell_process(socket, &process))?;
@@ -57,7 +65,10 @@ fn start(socket: &OwnedFd, strength: Strength, settings: &Settings) -> Result<Mi
 }
 
 /// The command line and the environment.
-fn command(settings: &Settings) -> Result<(Vec<CString>, Vec<CString>), Missing> {
+fn command(
+    settings: &Settings,
+    packages: Option<&Path>,
+) -> Result<(Vec<CString>, Vec<CString>), Missing> {
     let heap = format!("--max-old-space-size={}", settings.memory / MIB);
     let arguments = [
         "node",
@@ -71,6 +82,7 @@ fn command(settings: &Settings) -> Result<(Vec<CString>, Vec<CString>), Missing>
         "-e",
         CHILD,
         PRELUDE,
+        &packages.map(|folder| folder.display().to_string()).unwrap_or_default(),
     ];
     // Scripts do not see these: `child.js` takes them away.
     let variables = ["TZ=UTC", "UV_THREADPOOL_SIZE=2", "UV_USE_IO_URING=0", "LC_ALL=C.UTF-8"];

@@ -9,6 +9,7 @@ use crate::native::child::unavailable;
 use crate::native::isolation;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::path::PathBuf;
 use tokio::sync::OnceCell;
 
 const MIB: u64 = 1024 * 1024;
@@ -38,11 +39,14 @@ pub(crate) struct Node {
     /// What the host has; asked once.
     program: OnceCell<Result<Program, String>>,
     ahead: Ahead,
+    /// Processes that see packages are not started before it is known which; these keep apart from
+    /// those that wait.
+    special: Ahead,
 }
 
 impl Default for Node {
     fn default() -> Self {
-        Self { program: OnceCell::new(), ahead: Ahead::new(NODE) }
+        Self { program: OnceCell::new(), ahead: Ahead::new(NODE), special: Ahead::new(NODE) }
     }
 }
 
@@ -53,15 +57,20 @@ impl Node {
         options: &Options,
         code: &Code,
         variables: &Map<String, Value>,
+        packages: Option<PathBuf>,
         limits: &Limits,
     ) -> Result<Verdict, Refused> {
         let program = self.program.get_or_init(|| find(options)).await.clone();
         let program = program.map_err(|why| Refused::NoInterpreter { language: "node", why })?;
         // In whole MiB, as Node counts.
         let memory = limits.memory.clamp(LEAST_MEMORY, u64::MAX - MIB).next_multiple_of(MIB);
-        let settings = serde_json::to_string(&Settings { program, memory })
+        let (ahead, most) = match &packages {
+            Some(_) => (&self.special, 0),
+            None => (&self.ahead, options.node_ahead),
+        };
+        let settings = serde_json::to_string(&Settings { program, memory, packages })
             .map_err(|error| unavailable(&error.to_string()))?;
-        let (mut child, strength) = self.ahead.take(options, &settings, options.node_ahead).await?;
+        let (mut child, strength) = ahead.take(options, &settings, most).await?;
         let socket = child.ready().await?;
         let job = json!({
             "source": code.text,
@@ -75,6 +84,7 @@ impl Node {
     /// Ends those that wait.
     pub(crate) async fn shutdown(&self) {
         self.ahead.shutdown().await;
+        self.special.shutdown().await;
     }
 }
 

@@ -9,6 +9,7 @@ mod seccomp;
 mod switches;
 
 pub(crate) use limits::{child_limits, data_memory, runner_limits, virtual_memory};
+pub(crate) use root::packages_seen;
 pub(crate) use seccomp::{Profile, bytes as filter};
 pub(crate) use switches::{LAYERS, off};
 
@@ -73,6 +74,7 @@ fn enter_as(strength: Strength, profile: Profile) -> Result<Report, Missing> {
 pub(crate) fn enter_native(
     strength: Strength,
     folders: &[std::path::PathBuf],
+    packages: Option<&std::path::Path>,
 ) -> Result<Option<OwnedFd>, Missing> {
     limits::no_privileges()?;
     if strength < Strength::A || off("namespaces") {
@@ -82,7 +84,7 @@ pub(crate) fn enter_native(
     namespaces::enter(|| {
         // The new root has no /proc.
         figures = limits::memory_figures();
-        root::with(folders, None)
+        root::with(folders, packages, None)
     })?;
     Ok(figures)
 }

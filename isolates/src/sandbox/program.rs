@@ -40,6 +40,8 @@ pub(crate) struct Room<'a> {
     pub(crate) folders: &'a [PathBuf],
     /// What of them may be read.
     pub(crate) readable: &'a [PathBuf],
+    /// Installed packages, seen at [`root::PACKAGES`] with `Strength::A`.
+    pub(crate) packages: Option<&'a Path>,
     /// Bytes of memory that it may write to.
     pub(crate) memory: u64,
 }
@@ -56,7 +58,7 @@ pub(crate) fn enter(
     room: &Room<'_>,
     begun: impl FnOnce(OwnedFd) -> Result<(), Missing>,
 ) -> Result<Locked, Missing> {
-    let own = settle(strength, room.folders, begun)?;
+    let own = settle(strength, room.folders, room.packages, begun)?;
     // Where programs have their loaders and libraries.
     let system = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"].map(Path::new);
     let executable: Vec<&Path> = std::iter::once(room.program).chain(system).collect();
@@ -77,9 +79,10 @@ pub(crate) fn enter(
 pub(crate) fn settle(
     strength: Strength,
     folders: &[PathBuf],
+    packages: Option<&Path>,
     begun: impl FnOnce(OwnedFd) -> Result<(), Missing>,
 ) -> Result<Option<&'static Path>, Missing> {
-    let own = confine(strength, folders, DISK)?;
+    let own = confine(strength, folders, packages, DISK)?;
     let tell = |pid: Pid| {
         let process = pidfd_open(pid, PidfdFlags::empty());
         begun(process.map_err(|error| Missing::new("worker", error))?)
@@ -106,13 +109,14 @@ pub(crate) fn settle(
 pub(crate) fn confine(
     strength: Strength,
     folders: &[PathBuf],
+    packages: Option<&Path>,
     bytes: u64,
 ) -> Result<Option<&'static Path>, Missing> {
     limits::no_privileges()?;
     let full = strength >= Strength::A && !off("namespaces");
     if full {
         let tmp = root::Tmp { bytes, files: FILES };
-        namespaces::enter(|| root::with(folders, Some(&tmp)))?;
+        namespaces::enter(|| root::with(folders, packages, Some(&tmp)))?;
     }
     if !off("capabilities") {
         limits::drop_capabilities()?;

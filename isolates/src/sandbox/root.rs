@@ -38,15 +38,30 @@ pub(super) struct Tmp {
     pub(super) files: u64,
 }
 
+/// Where installed packages are in a root of its own: in the place of the host they might be below
+/// /tmp.
+const PACKAGES: &str = "/packages";
+
+/// Where a process of this strength sees packages that lie in this folder of the host.
+pub(crate) fn packages_seen(strength: crate::api::Strength, folder: &Path) -> PathBuf {
+    let own_root = strength >= crate::api::Strength::A && !super::off("namespaces");
+    if own_root { PathBuf::from(PACKAGES) } else { folder.to_owned() }
+}
+
 /// A root with these folders of the host, read-only, /dev/null, and a /tmp: an empty, read-only one
-/// or one of its own.
-pub(super) fn with(folders: &[PathBuf], tmp: Option<&Tmp>) -> Result<(), Missing> {
+/// or one of its own. `packages` are seen at [`PACKAGES`].
+pub(super) fn with(
+    folders: &[PathBuf],
+    packages: Option<&Path>,
+    tmp: Option<&Tmp>,
+) -> Result<(), Missing> {
     // Opened before the new root covers /tmp, below which one of them may be.
     let opened = folders
         .iter()
         .filter(|folder| !is_link(folder))
         .map(|folder| Ok((folder.as_path(), open(folder)?)))
         .collect::<Result<Vec<_>, Missing>>()?;
+    let packages = packages.map(open).transpose()?;
     let links: Vec<(&str, PathBuf)> = LINKS
         .into_iter()
         .filter(|link| is_link(Path::new(link)))
@@ -59,6 +74,12 @@ pub(super) fn with(folders: &[PathBuf], tmp: Option<&Tmp>) -> Result<(), Missing
         .map_err(failed("mounting a root"))?;
     for (folder, fd) in &opened {
         let place = inside(folder);
+        make_folder(&place)?;
+        bind(fd, &place)?;
+        read_only(&place)?;
+    }
+    if let Some(fd) = &packages {
+        let place = inside(Path::new(PACKAGES));
         make_folder(&place)?;
         bind(fd, &place)?;
         read_only(&place)?;

@@ -8,6 +8,7 @@ pub(crate) use watch::tell;
 
 use crate::api::Strength;
 use crate::compiled;
+use crate::deps;
 use crate::engines::Ready;
 use crate::native;
 use crate::node;
@@ -43,6 +44,7 @@ pub fn worker_main() -> ! {
         (Some(compiled::BUILD), Some(settings)) => {
             compiled::become_builder(control, wanted, &settings);
         }
+        (Some(deps::INSTALL), Some(_)) => deps::become_keeper(control),
         (Some(compiled::RUN), Some(_)) => compiled::become_program(control, wanted),
         _ => {}
     }

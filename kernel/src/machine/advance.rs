@@ -9,7 +9,7 @@ use crate::expr::Datum;
 use crate::failure::Failure;
 use crate::ids::{Place, Timestamp};
 use crate::plan::{AtomUse, Condition, DEFAULT_STEP_TIMEOUT, Kind, PlanNode};
-use crate::ports::Call;
+use crate::ports::{Call, Pins};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -119,6 +119,7 @@ impl Execution {
 
     fn new_call(&self, id: CallId, atom: AtomUse, input: Value, node: &PlanNode) -> Call {
         let place = self.place(id.at);
+        let known = self.locks.get(&place.step).cloned();
         Call {
             execution: self.id,
             intent: self.submitted.intent.clone(),
@@ -129,6 +130,7 @@ impl Execution {
             input,
             timeout: node.timeout.unwrap_or(DEFAULT_STEP_TIMEOUT),
             grants: self.plan.grants.clone(),
+            pins: Pins::new(known),
         }
     }
 
@@ -173,6 +175,7 @@ impl Execution {
             us: now.since(started).0.saturating_mul(1000),
             out: output,
             iso: None,
+            lock: None,
         };
         self.forget_timeout(call, out);
         self.record(event, Some(call.at), out);

@@ -52,6 +52,11 @@ impl Execution {
     /// As `apply`, for callers that know the slot.
     pub(super) fn apply_at(&mut self, event: &Event, key: Option<SlotKey>) {
         self.count += 1;
+        if let Event::Done { place, lock: Some(lock), .. }
+        | Event::Failed { place, lock: Some(lock), .. } = event
+        {
+            self.locks.insert(place.step.clone(), lock.clone());
+        }
         match (event, key) {
             (Event::Started { at }, _) => {
                 self.phase = Phase::Running;

@@ -32,6 +32,8 @@ pub enum Input {
         result: Result<Answer, Failure>,
         /// How long it took, in microseconds.
         us: u64,
+        /// What its dependencies were pinned to, if it has any.
+        lock: Option<Arc<serde_json::Value>>,
     },
     /// A time has come.
     Due(Timer),
@@ -104,8 +106,8 @@ impl Execution {
             | (Phase::Running, Input::Start) => return out,
             (Phase::Running, Input::Recover) => self.recover(now, &mut out),
             (Phase::Running, Input::Continue) => {}
-            (Phase::Running, Input::Answered { call, result, us }) => {
-                self.answered(call, result, us, now, &mut out);
+            (Phase::Running, Input::Answered { call, result, us, lock }) => {
+                self.answered(call, result, us, lock, now, &mut out);
             }
             (Phase::Running, Input::Due(Timer::Retry(call))) => self.retry_due(call, now, &mut out),
             (Phase::Running, Input::Due(Timer::Timeout(call))) => {
@@ -129,6 +131,7 @@ impl Execution {
         call: CallId,
         result: Result<Answer, Failure>,
         us: u64,
+        lock: Option<Arc<serde_json::Value>>,
         now: Timestamp,
         out: &mut Decision,
     ) {
@@ -148,11 +151,21 @@ impl Execution {
             Ok((output, iso)) => {
                 let place = self.place(call.at);
                 let n = call.attempt;
-                let event = Event::Done { place, n, at: started, us, out: Some(output), iso };
+                let lock = self.new_lock(&place, lock);
+                let event = Event::Done { place, n, at: started, us, out: Some(output), iso, lock };
                 self.record(event, Some(call.at), out);
             }
-            Err(error) => self.fail(call, started, us, error, now, out),
+            Err(error) => self.failed(call, started, us, (error, lock), now, out),
         }
+    }
+
+    /// A lock that the journal does not have: a loop with a thousand turns records it once.
+    fn new_lock(
+        &self,
+        place: &crate::ids::Place,
+        lock: Option<Arc<serde_json::Value>>,
+    ) -> Option<Arc<serde_json::Value>> {
+        lock.filter(|lock| self.locks.get(&place.step) != Some(lock))
     }
 
     /// The output as the author wants it, within its limit.
@@ -177,7 +190,20 @@ impl Execution {
         call: CallId,
         started: Timestamp,
         us: u64,
-        mut error: Failure,
+        error: Failure,
+        now: Timestamp,
+        out: &mut Decision,
+    ) {
+        self.failed(call, started, us, (error, None), now, out);
+    }
+
+    /// As `fail`, with what the attempt's dependencies were pinned to.
+    fn failed(
+        &mut self,
+        call: CallId,
+        started: Timestamp,
+        us: u64,
+        (mut error, lock): (Failure, Option<Arc<serde_json::Value>>),
         now: Timestamp,
         out: &mut Decision,
     ) {
@@ -189,8 +215,9 @@ impl Execution {
         let pause = super::retry::pause(retry, call.attempt, &error, self.id, &place);
         let retry_at = pause.map(|pause| now.plus(pause));
         let n = call.attempt;
+        let lock = self.new_lock(&place, lock);
         self.forget_timeout(call, out);
-        let event = Event::Failed { place, n, at: started, us, error, retry_at };
+        let event = Event::Failed { place, n, at: started, us, error, retry_at, lock };
         self.record(event, Some(call.at), out);
         if let Some(at) = retry_at {
             out.actions.push(Action::Timer(at, Timer::Retry(call)));

@@ -66,6 +66,13 @@ pub enum Event {
         /// The isolation that was in force, for foreign code.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         iso: Option<Arc<str>>,
+        /// What the step's dependencies are pinned to from now on, if that is new.
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            deserialize_with = "super::json::present"
+        )]
+        lock: Option<Arc<Value>>,
     },
     /// An attempt failed.
     Failed {
@@ -83,6 +90,13 @@ pub enum Event {
         /// When the next attempt is due; absent when this was the last one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_at: Option<Timestamp>,
+        /// What the step's dependencies are pinned to from now on, if that is new.
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            deserialize_with = "super::json::present"
+        )]
+        lock: Option<Arc<Value>>,
     },
     /// `when` was false.
     Skipped {

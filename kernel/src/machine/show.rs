@@ -96,6 +96,7 @@ impl Execution {
             error: None,
             attempts: 0,
             isolation: None,
+            lock: self.locks.get(&node.id).or_else(|| self.locks.get(&body.id)).cloned(),
             started_at: None,
             completed_at: None,
             execution_us: None,

@@ -28,6 +28,8 @@ pub struct Execution {
     pub(super) serial: u32,
     /// How many events were applied.
     pub(super) count: u64,
+    /// What the dependencies of steps are pinned to, by the step's id.
+    pub(super) locks: BTreeMap<Arc<str>, Arc<Value>>,
     // What follows is derived while applying events and consumed while deciding. After a replay
     // it holds everything that is still to be done, and stale entries that are skipped.
     pub(super) ready: VecDeque<SlotKey>,
@@ -210,6 +212,7 @@ impl Execution {
             free: Vec::new(),
             serial: 0,
             count: 1,
+            locks: BTreeMap::new(),
             ready: VecDeque::new(),
             attention: VecDeque::new(),
             aborts: Vec::new(),

@@ -119,6 +119,8 @@ pub struct StepView {
     pub error: Option<Failure>,
     pub attempts: u32,
     pub isolation: Option<Arc<str>>,
+    /// What its dependencies are pinned to.
+    pub lock: Option<Arc<Value>>,
     pub started_at: Option<Timestamp>,
     pub completed_at: Option<Timestamp>,
     /// Microseconds of the last attempt.

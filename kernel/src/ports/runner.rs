@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::ids::{ExecutionId, Millis, Place};
 use crate::intent::Grants;
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// One attempt of one step.
 #[derive(Clone, Debug)]
@@ -28,6 +28,41 @@ pub struct Call {
     pub timeout: Millis,
     /// What the execution may touch; none means the operator's default.
     pub grants: Option<Arc<Grants>>,
+    /// What its dependencies are pinned to.
+    pub pins: Pins,
+}
+
+/// What the dependencies of a step are pinned to. The runner knows what it means; for everybody
+/// else it is JSON. Clones share what is noted, so that it is known however the call ends.
+#[derive(Clone, Debug, Default)]
+pub struct Pins(Arc<Lock>);
+
+#[derive(Debug, Default)]
+struct Lock {
+    known: Option<Arc<Value>>,
+    noted: OnceLock<Arc<Value>>,
+}
+
+impl Pins {
+    /// Pins with what is recorded already.
+    pub fn new(known: Option<Arc<Value>>) -> Self {
+        Self(Arc::new(Lock { known, noted: OnceLock::new() }))
+    }
+
+    /// What an earlier call of this step in the same execution was pinned to.
+    pub fn known(&self) -> Option<&Value> {
+        self.0.known.as_deref()
+    }
+
+    /// Notes what this call is pinned to. Only the first note counts.
+    pub fn note(&self, lock: Arc<Value>) {
+        let _ = self.0.noted.set(lock);
+    }
+
+    /// What was noted.
+    pub fn noted(&self) -> Option<Arc<Value>> {
+        self.0.noted.get().cloned()
+    }
 }
 
 /// What came back.

@@ -276,7 +276,7 @@ impl<'a> World<'a> {
             _ => Ok(Answer { output: json!({ "saw": call.input["x"] }), isolation: None }),
         };
         self.now = self.now.plus(Millis(1));
-        self.give(Input::Answered { call: id, result, us: 1000 });
+        self.give(Input::Answered { call: id, result, us: 1000, lock: None });
     }
 
     fn have_effect(&mut self, call: &Call) {

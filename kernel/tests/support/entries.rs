@@ -160,7 +160,7 @@ fn finish(execution: &mut Execution, input: Input, mut events: Vec<Event>) {
             match action {
                 Action::Call { id, call, .. } => {
                     let result = Ok(Answer { output: call.input, isolation: None });
-                    inputs.push(Input::Answered { call: id, result, us: 1 });
+                    inputs.push(Input::Answered { call: id, result, us: 1, lock: None });
                 }
                 Action::Timer(at, timer) => timers.push((at, timer)),
                 Action::Abort(_) => {}

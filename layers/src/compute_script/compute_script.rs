@@ -3,6 +3,7 @@
 //! The code runs in another process, in a sandbox, with nothing but its variables. It answers with
 //! what it returns.
 
+use super::dependencies;
 use crate::atom::{Atom, Blocker, Card, Example, Frequency, IoType};
 use crate::context::Cx;
 use crate::input::{ByteSize, TimeSpan, bad};
@@ -43,6 +44,13 @@ pub(crate) struct Input {
     /// Values that the code finds as variables of these names.
     #[serde(default)]
     variables: Map<String, Value>,
+    /// Packages that the script needs, of its language's registry: a list of requirements for
+    /// Python (`["six>=1.16"]`), a map of names to versions for `runtime: node`, Rust and Go
+    /// (`{is-number: ^7.0.0}`). The script itself may name them instead, in a block of comments:
+    /// for Python that of PEP 723 (`# /// script`), for the others the same behind `//`. They are
+    /// pinned at the first attempt and installed before the script runs; the step's `timeout`
+    /// counts for that, too.
+    dependencies: Option<Value>,
     /// The longest it may run; the step's own `timeout` counts as well.
     timeout: Option<TimeSpan>,
     /// The most memory it may take. 128 MiB unless told otherwise.
@@ -119,11 +127,23 @@ impl Atom for ComputeScript {
     }
 
     async fn run(cx: Cx, input: Input) -> Result<Output, Failure> {
-        let Input { script, language: name, runtime: asked, variables, timeout, memory } = input;
+        let Input {
+            script,
+            language: name,
+            runtime: asked,
+            variables,
+            dependencies,
+            timeout,
+            memory,
+        } = input;
         let language = language(&name)?;
         let runtime = asked.as_deref().map(runtime).transpose()?;
+        let environment =
+            dependencies::prepare(&cx, language, runtime, &script, dependencies.as_ref()).await?;
         let program = Program::Script(Script { language, runtime, source: script, variables });
-        let ran = script::run(&cx, Self::CARD.name, program, Bounds { timeout, memory }).await?;
+        let bounds = Bounds { timeout, memory };
+        let ran =
+            script::run_with(&cx, Self::CARD.name, program, bounds, environment.as_ref()).await?;
         Ok(Output {
             result: ran.result,
             stdout: ran.stdout,

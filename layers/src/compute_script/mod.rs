@@ -5,6 +5,7 @@ use crate::catalog::LayerList;
 
 #[expect(clippy::module_inception, reason = "an atom's file has the atom's name")]
 mod compute_script;
+mod dependencies;
 mod generate_uuid;
 mod get_timestamp;
 mod transform_data;

@@ -73,6 +73,7 @@ impl World {
             idempotency_key: format!("jalm-test-{number}").into(),
             timeout: Millis(30_000),
             grants: None,
+            pins: jalm_kernel::ports::Pins::default(),
         }
     }
 

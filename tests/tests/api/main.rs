@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may fail by panicking")]
 
 mod auth;
+mod dependencies;
 mod life;
 mod list;
 mod pages;
