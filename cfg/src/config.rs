@@ -51,6 +51,8 @@ pub struct Policy {
     pub file_read: Vec<String>,
     pub file_write: Vec<String>,
     pub notify: Vec<String>,
+    pub script_languages: Vec<String>,
+    pub script_network: bool,
     pub env: Vec<String>,
 }
 
@@ -145,6 +147,8 @@ impl Config {
                 file_read: tree.texts("policy.file_read"),
                 file_write: tree.texts("policy.file_write"),
                 notify: tree.texts("policy.notify"),
+                script_languages: tree.texts("policy.script_languages"),
+                script_network: tree.flag("policy.script_network").unwrap_or(true),
                 env: tree.texts("policy.env"),
             },
             max_in_flight: tree.count("limits.max_in_flight").unwrap_or(100_000),

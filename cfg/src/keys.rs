@@ -107,6 +107,18 @@ pub const KEYS: &[Key] = &[
         "Globs of files that intents may write at most",
     ),
     key("policy.notify", Kind::Texts, "[\"*\"]", "Channels that intents may use at most"),
+    key(
+        "policy.script_languages",
+        Kind::Texts,
+        "[\"*\"]",
+        "Languages in which intents may write scripts at most",
+    ),
+    key(
+        "policy.script_network",
+        Kind::Flag,
+        "true",
+        "Whether intents may give scripts the network, within `policy.http` and by `grants.script`",
+    ),
     key("policy.env", Kind::Texts, "[]", "Environment variables that intents may read as env.NAME"),
     key(
         "limits.max_in_flight",

@@ -117,6 +117,8 @@ pub(crate) fn layers(
             db: policy.db.clone(),
             file: FileGrants { read: policy.file_read.clone(), write: policy.file_write.clone() },
             notify: policy.notify.clone(),
+            script_languages: policy.script_languages.clone(),
+            script_network: policy.script_network,
         },
         kv,
         queue,

@@ -289,6 +289,12 @@ pub enum Refused {
         /// What was looked for, and where.
         why: String,
     },
+    /// The script may use the network, and this host's sandboxes have none to give.
+    #[error("scripts cannot have the network here: {why}")]
+    NoNetwork {
+        /// What is missing.
+        why: String,
+    },
     /// The worker does not start, or went away.
     #[error("the sandbox cannot be used: {why}")]
     Unavailable {
@@ -310,6 +316,9 @@ impl Refused {
             Self::NoSuchRuntime { .. } => "leave `runtime` out for the usual one",
             Self::NoInterpreter { .. } => {
                 "install it, or name it in the settings (`isolation.python`, `isolation.python_wasi`, `isolation.node`, `isolation.rustc`, `isolation.go`); `jalm doctor` says what is found"
+            }
+            Self::NoNetwork { .. } => {
+                "call with an `exec_http` step instead; or give the runner user namespaces: `jalm doctor` says what the host lacks"
             }
             Self::Unavailable { .. } => "try again; if it stays so, `jalm doctor` says more",
         }

@@ -18,6 +18,7 @@ mod engines;
 mod host;
 mod languages;
 mod native;
+mod network;
 mod node;
 mod sandbox;
 mod shelf;
@@ -29,6 +30,7 @@ pub use api::*;
 pub use deps::{DependencyError, Environment, Requirements, Settings as DependencySettings};
 pub use host::{Isolates, Surveyed, survey};
 pub use languages::*;
+pub use network::Egress;
 pub use worker::worker_main;
 
 /// Tries system calls in this very process, outside any sandbox: what the conformance suite

@@ -115,6 +115,10 @@ pub struct AtomSpec {
     pub effect: Effect,
     /// The effect of this very input (already evaluated); never stronger than `effect`.
     pub effect_of: fn(&Value) -> Effect,
+    /// The effect of this input where the intent's grants give scripts the network, for atoms that
+    /// run foreign code: nobody knows what that does with it. Such a call is never made again
+    /// when its answer was lost.
+    pub online: Option<fn(&Value) -> Effect>,
     /// What to do when the answer was lost.
     pub retry: RetrySafety,
     /// Top-level input keys whose text is taken as written: scripts, queries, templates.

@@ -535,3 +535,23 @@ steps:
 ");
     assert_eq!(ended.view.summary.status, Status::Failed, "{:?}", ended.view.output);
 }
+
+#[test]
+fn a_script_with_the_network_counts_as_a_step_that_writes() {
+    let gated = |grants: &str| {
+        let text = format!("intent: a\n{grants}steps: [{{ id: s, atom: pure, input: {{}} }}]");
+        let mut run = Run::new(&text, json!({}));
+        let calling = run.events.iter().any(|event| matches!(event, Event::Calling { .. }));
+        (calling, run.execution.handle(Input::Recover, START))
+    };
+    let network = "grants: { http: [\"https://a.test\"], script: { network: true } }\n";
+    assert!(!gated("").0);
+    assert!(!gated("grants: { http: [\"https://a.test\"] }\n").0);
+    let (calling, recovered) = gated(network);
+    assert!(calling);
+    // Nobody knows what it had done.
+    let again = recovered.actions.iter().any(|action| matches!(action, Action::Call { .. }));
+    assert!(!again, "{:?}", recovered.actions);
+    let text = format!("{:?}", recovered.events);
+    assert!(text.contains("outcome_unknown"), "{text}");
+}

@@ -24,6 +24,10 @@ pub trait Atom: 'static {
     /// Its name and its promises.
     const CARD: Card;
 
+    /// For atoms that run foreign code: the effect of an input where the intent's grants give
+    /// scripts the network.
+    const ONLINE: Option<fn(&Value) -> Effect> = None;
+
     /// The effect of this very input; never stronger than the card's.
     fn effect_of(_input: &Value) -> Effect {
         Self::CARD.effect
@@ -218,6 +222,7 @@ impl Entry {
             summary: card.summary,
             effect: card.effect,
             effect_of: A::effect_of,
+            online: A::ONLINE,
             retry: card.retry,
             verbatim: card.verbatim,
             input_schema: schemars::schema_for!(A::Input).to_value(),

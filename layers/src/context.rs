@@ -3,7 +3,7 @@
 use crate::access::Access;
 use crate::runner::Shared;
 use jalm_kernel::failure::Failure;
-use jalm_kernel::ids::{ExecutionId, Timestamp};
+use jalm_kernel::ids::{ExecutionId, Place, Timestamp};
 use jalm_kernel::intent::Grants;
 use jalm_kernel::ports::Pins;
 use sha2::{Digest, Sha256};
@@ -17,6 +17,7 @@ pub struct Cx {
     pub(crate) shared: Arc<Shared>,
     pub(crate) execution: ExecutionId,
     pub(crate) intent: Arc<str>,
+    pub(crate) place: Place,
     pub(crate) attempt: u32,
     pub(crate) key: Arc<str>,
     pub(crate) timeout: Duration,

@@ -18,6 +18,7 @@ mod atom;
 mod blocking;
 mod catalog;
 mod context;
+mod egress;
 mod files;
 mod input;
 mod marks;

@@ -2,7 +2,7 @@
 
 use crate::access::PatternError;
 use jalm_isolates::Isolates;
-use jalm_kernel::intent::{FileGrants, Grants};
+use jalm_kernel::intent::{FileGrants, Grants, ScriptGrants};
 use jalm_kernel::ports::{Kv, Queue};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -47,6 +47,10 @@ pub struct Policy {
     pub file: FileGrants,
     /// Channel names; `*` is every name.
     pub notify: Vec<String>,
+    /// Languages of scripts; `*` is every one.
+    pub script_languages: Vec<String>,
+    /// Whether an intent may give its scripts the network, as far as `http` goes.
+    pub script_network: bool,
 }
 
 impl Default for Policy {
@@ -61,6 +65,8 @@ impl Default for Policy {
             db: all(),
             file: FileGrants { read: files(), write: files() },
             notify: all(),
+            script_languages: all(),
+            script_network: true,
         }
     }
 }
@@ -73,6 +79,10 @@ impl Policy {
             db: self.db.clone(),
             file: self.file.clone(),
             notify: self.notify.clone(),
+            script: ScriptGrants {
+                languages: Some(self.script_languages.clone()),
+                network: self.script_network,
+            },
         }
     }
 }
@@ -90,6 +100,12 @@ pub enum SetupError {
         pattern: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A language of the policy, or of an intent's grants.
+    #[error("`{name}` is not a language of scripts")]
+    Language {
+        /// As written.
+        name: String,
     },
     /// A connection that is not `sqlite:PATH`.
     #[error("connection `{name}`: {reason}")]

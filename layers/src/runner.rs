@@ -56,6 +56,12 @@ impl Layers {
         self.shared.net.guard.set_own(addresses);
     }
 
+    /// What calls work with.
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
     /// All atoms with cards, schemas and examples.
     pub fn catalog(&self) -> &'static AtomCatalog {
         catalog()
@@ -87,7 +93,7 @@ impl Runner for Layers {
         let Call {
             execution,
             intent,
-            place: _,
+            place,
             attempt,
             atom,
             input,
@@ -104,6 +110,7 @@ impl Runner for Layers {
             shared: Arc::clone(&self.shared),
             execution,
             intent,
+            place,
             attempt,
             key: idempotency_key,
             timeout: own_limit(Duration::from_millis(timeout.0)),

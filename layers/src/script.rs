@@ -1,8 +1,11 @@
 //! Foreign code of steps: the one place that speaks to the isolates.
 
 use crate::context::Cx;
+use crate::egress::Egress;
 use crate::input::{ByteSize, TimeSpan};
-use jalm_isolates::{Environment, Job, Limits, Program, Refused, ScriptError};
+use jalm_isolates::{
+    Environment, Job, Kind, Language, Limits, Program, Refused, Runtime, Script, ScriptError,
+};
 use jalm_kernel::failure::Failure;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -47,16 +50,51 @@ pub(crate) async fn run(
     program: Program,
     bounds: Bounds,
 ) -> Result<Ran, Failure> {
-    run_with(cx, atom, program, bounds, None).await
+    run_with(cx, atom, program, bounds, &With::default()).await
 }
 
-/// The same, with packages that were prepared for it.
-pub(crate) async fn run_with(
+/// Runs an author's script, with packages that were prepared for it, and with the network if that
+/// is granted.
+pub(crate) async fn run_script(
+    cx: &Cx,
+    atom: &str,
+    script: Script,
+    bounds: Bounds,
+    environment: Option<&Environment>,
+) -> Result<Ran, Failure> {
+    let mut with = With { environment, egress: None };
+    if has_sockets(script.language, script.runtime) {
+        let access = cx.access()?;
+        if access.network()? {
+            with.egress = Some(Egress::new(cx, access));
+        }
+    }
+    run_with(cx, atom, Program::Script(script), bounds, &with).await
+}
+
+/// Whether what runs a script knows sockets at all.
+pub(crate) fn has_sockets(language: Language, runtime: Option<Runtime>) -> bool {
+    let mut engines = language.engines();
+    let engine = match runtime {
+        Some(runtime) => engines.find(|engine| engine.runtime == runtime),
+        None => engines.next(),
+    };
+    engine.is_some_and(|engine| engine.kind == Kind::Process)
+}
+
+/// What a program finds besides its variables.
+#[derive(Default)]
+struct With<'a> {
+    environment: Option<&'a Environment>,
+    egress: Option<Arc<dyn jalm_isolates::Egress>>,
+}
+
+async fn run_with(
     cx: &Cx,
     atom: &str,
     program: Program,
     bounds: Bounds,
-    environment: Option<&Environment>,
+    With { environment, egress }: &With<'_>,
 ) -> Result<Ran, Failure> {
     let memory = bounds.memory.unwrap_or(MEMORY);
     if memory > MOST_MEMORY {
@@ -65,7 +103,8 @@ pub(crate) async fn run_with(
     }
     let wall = bounds.timeout.map_or(cx.timeout, |span| span.0.min(cx.timeout));
     let limits = Limits { wall, memory: memory.0, output: OUTPUT.0 };
-    let verdict = cx.shared.isolates.run_with(Job { program, limits }, environment).await;
+    let job = Job { program, limits };
+    let verdict = cx.shared.isolates.run_online(job, *environment, egress.as_ref()).await;
     let verdict = verdict.map_err(refused)?;
     match verdict.result {
         Ok(result) => Ok(Ran {
@@ -109,7 +148,7 @@ fn tail(text: &str) -> &str {
 fn refused(reason: Refused) -> Failure {
     let text = reason.to_string();
     let failure = match &reason {
-        Refused::BelowMinimum { .. } | Refused::NativePython { .. } => {
+        Refused::BelowMinimum { .. } | Refused::NativePython { .. } | Refused::NoNetwork { .. } => {
             Failure::permanent("isolation_refused", text)
         }
         Refused::NoSuchRuntime { .. } => Failure::permanent("bad_input", text),

@@ -198,6 +198,7 @@ async fn a_panic_while_deciding_ends_that_execution_and_leaves_the_engine_alone(
             assert_ne!(input["x"], json!("bad"), "told to panic");
             Effect::None
         },
+        online: None,
         retry: RetrySafety::Safe,
         verbatim: &[],
         input_schema: json!({}),

@@ -67,5 +67,11 @@ fn grants(grants: Option<&Grants>) -> String {
         let list = if list.is_empty() { "–".to_owned() } else { list.join(", ") };
         let _ = write!(shown, "\n  {kind:<11}{list}");
     }
+    if !grants.script.is_usual() {
+        let languages = grants.script.languages.as_ref();
+        let languages = languages.map_or("all languages".to_owned(), |some| some.join(", "));
+        let network = if grants.script.network { "; network: the addresses of http" } else { "" };
+        let _ = write!(shown, "\n  {:<11}{languages}{network}", "script");
+    }
     shown
 }

@@ -318,6 +318,7 @@ fn start(step: &Step, settings: &Settings, folder: &Path) -> Result<std::io::Err
         file_size: DISK,
         seconds: Some(settings.limit.as_secs().saturating_add(1)),
         programs: settings.programs,
+        port: None,
     };
     let locked = program::lock(program::open(&step.program)?, &bounds)?;
     Ok(locked.start(&arguments, &variables))

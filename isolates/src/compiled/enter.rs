@@ -1,17 +1,21 @@
 //! The worker's side of running: confined, waits for a program, locks itself in, becomes it.
 
 use crate::api::Strength;
-use crate::native::start::{tell_failure, tell_process};
-use crate::sandbox::Missing;
-use crate::sandbox::program::{self, Bounds};
+use crate::native::start::{tell_failure, tell_listener, tell_process};
+use crate::sandbox::program::{self, Bounds, Settled, Shown};
+use crate::sandbox::{Missing, network};
 use crate::worker::leave;
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use std::ffi::CString;
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 
 /// What comes with a program: itself, what it reads, and where it writes output, errors, result.
 pub(super) const DESCRIPTORS: usize = 5;
+
+/// Settings of a process whose program has a way out.
+pub(super) const ONLINE: &str = "online";
 
 /// Bounds of a run, as they are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,19 +40,23 @@ impl Order {
 }
 
 /// Never returns: the process is the program then, or has told why not.
-pub(crate) fn become_program(socket: OwnedFd, strength: Strength) -> ! {
+pub(crate) fn become_program(socket: OwnedFd, strength: Strength, settings: &str) -> ! {
     // The standard streams' numbers are the program's.
     let moved = rustix::io::fcntl_dupfd_cloexec(&socket, 10);
     std::mem::forget(socket);
     let Ok(socket) = moved else { leave(1) };
-    let why = start(&socket, strength).unwrap_or_else(|missing| missing);
+    let why = start(&socket, strength, settings == ONLINE).unwrap_or_else(|missing| missing);
     tell_failure(&socket, why);
     leave(1)
 }
 
 /// Becomes the program; returns why that failed.
-fn start(socket: &OwnedFd, strength: Strength) -> Result<Missing, Missing> {
-    let own = program::settle(strength, &[], None, |process| tell_process(socket, &process))?;
+fn start(socket: &OwnedFd, strength: Strength, network: bool) -> Result<Missing, Missing> {
+    let Settled { own, gate } = program::settle(strength, Shown::default(), network, |process| {
+        tell_process(socket, &process)
+    })?;
+    let port = gate.as_ref().map(|gate| gate.port);
+    gate.map_or(Ok(()), |gate| tell_listener(socket, &gate.listener))?;
     let failed = |error: rustix::io::Errno| Missing::new("worker", error);
     rustix::io::write(socket, b"R").map_err(failed)?;
     let (order, descriptors) = receive(socket)?;
@@ -64,10 +72,13 @@ fn start(socket: &OwnedFd, strength: Strength) -> Result<Missing, Missing> {
         file_size: if own.is_some() { program::DISK } else { 0 },
         seconds: Some(order.seconds),
         programs: false,
+        port,
     };
     let locked = program::lock(program, &bounds)?;
-    let variables =
-        [c"TZ=UTC".to_owned(), c"LC_ALL=C.UTF-8".to_owned(), c"GOTRACEBACK=single".to_owned()];
+    let mut variables =
+        vec![c"TZ=UTC".to_owned(), c"LC_ALL=C.UTF-8".to_owned(), c"GOTRACEBACK=single".to_owned()];
+    let proxy = port.map(network::variables).unwrap_or_default();
+    variables.extend(proxy.into_iter().filter_map(|text| CString::new(text).ok()));
     let error = locked.start(&[c"script".to_owned()], &variables);
     Ok(Missing::new("worker", format_args!("the program cannot be started: {error}")))
 }

@@ -3,7 +3,7 @@
 use super::build::build;
 use super::builder::End;
 use super::ended::{Heard, verdict};
-use super::enter::{DESCRIPTORS, Order};
+use super::enter::{DESCRIPTORS, ONLINE, Order};
 use super::kept::{Binary, Kept, key, sealed};
 use super::toolchain::Toolchain;
 use super::{RUN, messages};
@@ -11,7 +11,8 @@ use crate::api::{Limits, Options, Refused, Script, ScriptError, Verdict};
 use crate::languages::Language;
 use crate::native::ahead::Ahead;
 use crate::native::child::{Child, GONE_LIMIT, unavailable};
-use crate::native::isolation;
+use crate::native::{in_force, isolation};
+use crate::network::{Egress, beside};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::IoSlice;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
@@ -100,14 +101,18 @@ impl Compiled {
         binary: &Binary,
         script: &Script,
         limits: &Limits,
+        egress: Option<&Arc<dyn Egress>>,
     ) -> Result<Verdict, Refused> {
         let variables = serde_json::to_vec(&script.variables)
             .map_err(|error| unavailable(&error.to_string()))?;
         let input = sealed("variables", &variables, false).map_err(|error| no_memory(&error))?;
         drop(variables);
-        let (mut child, strength) =
-            self.ahead.take(options, NO_SETTINGS, options.compiled_ahead).await?;
-        let socket = child.ready().await?;
+        let (mut child, strength) = match egress {
+            None => self.ahead.take(options, NO_SETTINGS, options.compiled_ahead).await?,
+            Some(_) => self.ahead.alone(options, NO_SETTINGS, ONLINE).await?,
+        };
+        let (socket, way) = child.ready(egress).await?;
+        let isolation = in_force(strength, way.is_some());
         let started = Instant::now();
         let mut heard = Heard::default();
         let mut pipes = Pipes::new(&socket, binary, &input, limits)?;
@@ -126,7 +131,7 @@ impl Compiled {
             }
             all.is_err()
         };
-        let talk = tokio::time::timeout(limits.wall, talk).await;
+        let talk = beside(way, tokio::time::timeout(limits.wall, talk)).await;
         let (overstayed, too_much) = (talk.is_err(), talk.unwrap_or(false));
         let mut ended = match ended {
             Some(ended) => ended,
@@ -137,7 +142,7 @@ impl Compiled {
             not_started(socket).await?;
         }
         heard.too_much = too_much;
-        verdict(script, heard, ended, limits, started.elapsed(), isolation(strength))
+        verdict(script, heard, ended, limits, started.elapsed(), isolation)
     }
 
     /// How often a script was compiled.

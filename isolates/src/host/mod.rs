@@ -16,6 +16,7 @@ use crate::deps::{Dependencies, DependencyError, Environment, Requirements, Sour
 use crate::engines::Task;
 use crate::languages::Language;
 use crate::native::{Native, Packages};
+use crate::network::Egress;
 use crate::node::{Code, Node};
 use crate::wasm::{Place, Python, Wasm};
 use crate::wire::{Ended, Order};
@@ -134,12 +135,23 @@ impl Isolates {
         job: Job,
         environment: Option<&Environment>,
     ) -> Result<Verdict, Refused> {
+        self.run_online(job, environment, None).await
+    }
+
+    /// The same for code that reaches the network through this way out, and in no other way. Kinds
+    /// of isolates that have no sockets have none with it, either.
+    pub async fn run_online(
+        &self,
+        job: Job,
+        environment: Option<&Environment>,
+        egress: Option<&Arc<dyn Egress>>,
+    ) -> Result<Verdict, Refused> {
         let Job { program, limits } = job;
         match route(program)? {
             Route::Isolate(task) => self.run_in_worker(&task, limits).await,
             Route::Node(script) => {
                 let packages = environment.map(|environment| environment.folder.clone());
-                self.run_on_node(script, packages, limits).await
+                self.run_on_node(script, packages, limits, egress).await
             }
             Route::Python(script) => {
                 let permit = self.0.permits.acquire().await;
@@ -147,7 +159,8 @@ impl Isolates {
                 let all = self.0.dependencies.folder(&self.0.options, Source::Python).await;
                 let own = environment.map(|environment| environment.key.as_str());
                 let packages = Packages { all, own };
-                let ran = self.0.native.run(&self.0.options, &script, &packages, &limits).await;
+                let native = &self.0.native;
+                let ran = native.run(&self.0.options, &script, &packages, &limits, egress).await;
                 ran.map_err(|refused| self.other_python(refused))
             }
             Route::PythonWasi(script) => {
@@ -164,7 +177,7 @@ impl Isolates {
                     Ok(program) => {
                         let permit = self.0.permits.acquire().await;
                         let _permit = permit.map_err(|_| stopped())?;
-                        compiled.run(&self.0.options, &program, &script, &limits).await
+                        compiled.run(&self.0.options, &program, &script, &limits, egress).await
                     }
                 }
             }
@@ -249,6 +262,7 @@ impl Isolates {
         script: Script,
         packages: Option<std::path::PathBuf>,
         limits: Limits,
+        egress: Option<&Arc<dyn Egress>>,
     ) -> Result<Verdict, Refused> {
         let started = Instant::now();
         let Script { language, source, variables, .. } = script;
@@ -269,7 +283,7 @@ impl Isolates {
         let _permit = permit.map_err(|_| stopped())?;
         let wall = limits.wall.saturating_sub(started.elapsed());
         let limits = Limits { wall, ..limits };
-        self.0.node.run(&self.0.options, &code, &variables, packages, &limits).await
+        self.0.node.run(&self.0.options, &code, &variables, packages, &limits, egress).await
     }
 
     async fn run_in_worker(&self, task: &Task, limits: Limits) -> Result<Verdict, Refused> {

@@ -1,6 +1,7 @@
 //! Processes that are ready for the next script before it is known.
 
 use super::child::{Child, unavailable};
+use super::may_have_network;
 use super::start::begin;
 use crate::api::{Options, Refused, Strength};
 use crate::host::process::{Failure, may_pass};
@@ -51,6 +52,24 @@ impl Ahead {
         settings: &str,
     ) -> Result<Strength, Refused> {
         self.state.lock().await.prepare(options, self.kind, settings).await
+    }
+
+    /// A process with settings of its own, of which none is kept ready. `usual` are those with which
+    /// the strength of the sandbox is found out.
+    pub(crate) async fn alone(
+        &self,
+        options: &Options,
+        usual: &str,
+        settings: &str,
+    ) -> Result<(Child, Strength), Refused> {
+        let strength = self.strength(options, usual).await?;
+        may_have_network(strength)?;
+        let coming =
+            begin(options.worker_exe.clone(), self.kind, settings.to_owned(), strength).await;
+        let child = coming
+            .map_err(|_| unavailable("the process' thread ended"))?
+            .map_err(|(layer, why)| unavailable(&format!("{layer}: {why}")))?;
+        Ok((child, strength))
     }
 
     /// A process with these settings that is ready; so many are begun for those to come.

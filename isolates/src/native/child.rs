@@ -3,6 +3,7 @@
 use super::frames::Said;
 use crate::api::{Limits, Refused, Verdict};
 use crate::host::verdict::{self, head};
+use crate::network::{self, Egress, Way};
 use crate::wire::Ended;
 use rustix::fd::OwnedFd;
 use rustix::process::{Signal, pidfd_send_signal};
@@ -38,23 +39,38 @@ impl Child {
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
     }
 
-    /// Waits until it says that it is locked in.
-    pub(crate) async fn ready(&mut self) -> Result<UnixStream, Refused> {
+    /// Waits until it says that it is locked in. One that was begun for the network hands over its
+    /// listener before.
+    pub(crate) async fn ready(
+        &mut self,
+        egress: Option<&Arc<dyn Egress>>,
+    ) -> Result<(UnixStream, Option<Way>), Refused> {
         let socket = self.socket.take().ok_or_else(|| unavailable("its socket is gone"))?;
         let broken = |error: std::io::Error| unavailable(&error.to_string());
         socket.set_nonblocking(true).map_err(broken)?;
         let mut socket = UnixStream::from_std(socket).map_err(broken)?;
+        let mut way = None;
         let mut first = [0];
+        if let Some(egress) = egress {
+            let given = tokio::time::timeout(LOCK_LIMIT, network::listener(&socket)).await;
+            match given {
+                Ok(Ok(Ok(listener))) => way = Some(Way::new(egress, listener)?),
+                Ok(Ok(Err(word))) => first = [word],
+                Ok(Err(error)) => return Err(broken(error)),
+                Err(_) => return Err(unavailable("a script's process has no listener")),
+            }
+        }
+        if first == *b"X" {
+            return Err(not_locked_in(&mut socket).await);
+        }
         let read = tokio::time::timeout(LOCK_LIMIT, socket.read_exact(&mut first)).await;
         if matches!(read, Ok(Ok(_))) && first == *b"R" {
-            return Ok(socket);
+            return Ok((socket, way));
         }
-        let mut why = Vec::new();
         if first == *b"X" {
-            let _ = tokio::time::timeout(LOCK_LIMIT, socket.read_to_end(&mut why)).await;
+            return Err(not_locked_in(&mut socket).await);
         }
-        let why = String::from_utf8_lossy(&why);
-        Err(unavailable(&format!("a script's process could not be locked in: {why}")))
+        Err(unavailable("a script's process could not be locked in"))
     }
 
     /// Has it do its job; dropping the future kills it.
@@ -103,6 +119,14 @@ impl Drop for Child {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// What it says about that.
+async fn not_locked_in(socket: &mut UnixStream) -> Refused {
+    let mut why = Vec::new();
+    let _ = tokio::time::timeout(LOCK_LIMIT, socket.read_to_end(&mut why)).await;
+    let why = String::from_utf8_lossy(&why);
+    unavailable(&format!("a script's process could not be locked in: {why}"))
 }
 
 pub(crate) fn unavailable(why: &str) -> Refused {

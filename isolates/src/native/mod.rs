@@ -29,7 +29,7 @@ pub(crate) mod start;
 mod zygote;
 
 pub(crate) use enter::become_zygote;
-pub(crate) use run::{Native, Packages, isolation};
+pub(crate) use run::{Native, Packages, in_force, isolation, may_have_network};
 
 /// The second argument of a worker that is to become a zygote, before its settings.
 pub(crate) const PYTHON: &str = "python";

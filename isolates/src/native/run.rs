@@ -3,9 +3,10 @@
 use super::child::{Child, unavailable};
 use super::interpreter::Interpreter;
 use super::settings::Settings;
-use super::zygote::Zygote;
+use super::zygote::{Special, Zygote};
 use crate::api::{Limits, Options, Refused, Script, Strength, Verdict};
 use crate::host::process::{Failure, twice};
+use crate::network::{Egress, beside};
 use serde_json::json;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -44,9 +45,10 @@ impl Native {
         script: &Script,
         packages: &Packages<'_>,
         limits: &Limits,
+        egress: Option<&Arc<dyn Egress>>,
     ) -> Result<Verdict, Refused> {
-        let (zygote, mut child) = self.child(options, packages).await?;
-        let socket = child.ready().await?;
+        let (zygote, mut child) = self.child(options, packages, egress.is_some()).await?;
+        let (socket, way) = child.ready(egress).await?;
         let job = json!({
             "source": script.source,
             "variables": script.variables,
@@ -55,7 +57,8 @@ impl Native {
             "seconds": limits.wall.as_secs().saturating_add(2),
         })
         .to_string();
-        child.run(socket, &job, limits, isolation(zygote.strength)).await
+        let isolation = in_force(zygote.strength, way.is_some());
+        beside(way, child.run(socket, &job, limits, isolation)).await
     }
 
     /// Ends the zygote.
@@ -69,6 +72,7 @@ impl Native {
         &self,
         options: &Options,
         packages: &Packages<'_>,
+        network: bool,
     ) -> Result<(Arc<Zygote>, Child), Refused> {
         let zygote = {
             let mut state = self.state.lock().await;
@@ -81,9 +85,12 @@ impl Native {
                 }
             }
         };
-        let child = match packages.own {
-            Some(name) => zygote.take_with(name).await?,
-            None => zygote.take().await?,
+        if network {
+            may_have_network(zygote.strength)?;
+        }
+        let child = match (packages.own, network) {
+            (None, false) => zygote.take().await?,
+            (packages, network) => zygote.take_with(&Special { packages, network }).await?,
         };
         Ok((zygote, child))
     }
@@ -151,6 +158,24 @@ async fn find(name: PathBuf, search: Option<OsString>) -> Result<Interpreter, St
     tokio::task::spawn_blocking(move || Interpreter::find(&name, search.as_deref()))
         .await
         .unwrap_or_else(|error| Err(error.to_string()))
+}
+
+/// Only where a process is alone in its network namespace, there is no other way out than its own.
+pub(crate) fn may_have_network(strength: Strength) -> Result<(), Refused> {
+    if strength >= Strength::A {
+        return Ok(());
+    }
+    let why = format!(
+        "that takes a network namespace of its own, and the sandbox has strength {} here",
+        strength.name()
+    );
+    Err(Refused::NoNetwork { why })
+}
+
+/// What is in force, in one line, for a run with or without the network.
+pub(crate) fn in_force(strength: Strength, network: bool) -> Arc<str> {
+    let isolation = isolation(strength);
+    if network { format!("{isolation}, egress proxy").into() } else { isolation }
 }
 
 /// What is in force, in one line.

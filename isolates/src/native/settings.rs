@@ -45,6 +45,8 @@ impl Settings {
             "tmp_files": TMP_FILES,
             "max_printed": MAX_PRINTED,
             "seccomp": hex(&sandbox::filter(Profile::Native)),
+            "seccomp_online": hex(&sandbox::filter(Profile::NativeOnline)),
+            "certificates": sandbox::network::CERTIFICATES,
             "landlock_fs_bits": 16,
             "statm": statm,
             "rlimits": [

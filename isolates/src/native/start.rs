@@ -73,8 +73,8 @@ fn live(
     }
 }
 
-/// `P` with the process itself, then `R` when it is ready, which is left for whoever runs a script
-/// in it; or `X` and why there will be none.
+/// `P` with the process itself, then `R` when it is ready, or `L` with its way out, which is left for
+/// whoever runs a script in it; or `X` and why there will be none.
 pub(crate) fn first_words(socket: &mut UnixStream) -> Result<OwnedFd, Failure> {
     let failed = |why: &str| ("worker".to_owned(), why.to_owned());
     let mut bytes = [0];
@@ -98,7 +98,7 @@ pub(crate) fn first_words(socket: &mut UnixStream) -> Result<OwnedFd, Failure> {
             readable(socket)?;
             // `peek` of the standard library is not stable.
             match recv(socket.as_fd(), &mut bytes, RecvFlags::PEEK) {
-                Ok((_, 1)) if bytes == *b"R" => Ok(pidfd),
+                Ok((_, 1)) if bytes == *b"R" || bytes == *b"L" => Ok(pidfd),
                 Ok((_, 1)) if bytes == *b"X" => {
                     let _ = socket.read_exact(&mut bytes);
                     Err(why(socket))
@@ -139,11 +139,20 @@ pub(crate) fn failure(text: &[u8]) -> Failure {
 
 /// The worker's side: tells the server which process it is.
 pub(crate) fn tell_process(socket: &OwnedFd, process: &OwnedFd) -> Result<(), Missing> {
+    hand_over(socket, b"P", process)
+}
+
+/// The worker's side: hands the server the listener of the process' way out.
+pub(crate) fn tell_listener(socket: &OwnedFd, listener: &OwnedFd) -> Result<(), Missing> {
+    hand_over(socket, b"L", listener)
+}
+
+fn hand_over(socket: &OwnedFd, word: &[u8], what: &OwnedFd) -> Result<(), Missing> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    let fds = [process.as_fd()];
+    let fds = [what.as_fd()];
     ancillary.push(SendAncillaryMessage::ScmRights(&fds));
-    sendmsg(socket, &[IoSlice::new(b"P")], &mut ancillary, SendFlags::NOSIGNAL)
+    sendmsg(socket, &[IoSlice::new(word)], &mut ancillary, SendFlags::NOSIGNAL)
         .map(drop)
         .map_err(|error| Missing::new("worker", format_args!("telling of the process: {error}")))
 }

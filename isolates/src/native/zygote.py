@@ -5,10 +5,13 @@
 # fd 0 is the control socket: each byte `F` received asks for one more child. For each child one
 # message `C` goes back, with its pid, the server's end of the child's socket and its pidfd; and one
 # message `D` when it has ended, with its pid, wait status and memory. A message `E`, a number of 8
-# bytes and a name asks for a child with the packages of that name; its `C` has that number, too.
+# bytes and JSON asks for a child with something of its own, packages or the network; its `C` has
+# that number, too.
 #
-# A child speaks on its own socket: one byte `R` when it is locked in; then it reads the length of
-# the job (8 bytes) and the job (JSON), and writes frames: kind (1 byte), length (4 bytes), data.
+# A child speaks on its own socket: if it may use the network, one byte `L` with the listening socket
+# of its way out, which the server answers (sandbox/network.rs); one byte `R` when it is locked in;
+# then it reads the length of the job (8 bytes) and the job (JSON), and writes frames: kind (1 byte),
+# length (4 bytes), data.
 # Kinds: `o` and `e` are printed text, `r` is the end: {"ok": …} or {"error": {…}}, and memory.
 import sys
 
@@ -16,8 +19,8 @@ SETTINGS = __import__("json").loads(sys.argv[1])
 sys.path[:] = SETTINGS["path"]
 
 import ast, array, asyncio, base64, bisect, builtins, collections, collections.abc, contextlib
-import copy, csv, ctypes, dataclasses, datetime, decimal, difflib, enum, fractions, functools, gc
-import hashlib, heapq, hmac, html, io, inspect, itertools, json, keyword, linecache, locale, math
+import copy, csv, ctypes, dataclasses, datetime, decimal, difflib, enum, fcntl, fractions
+import functools, gc, hashlib, heapq, hmac, html, io, inspect, itertools, json, keyword, linecache, locale, math
 import operator, os, pathlib, pprint, random, re, resource, secrets, select, signal, socket
 import statistics, string, struct, textwrap, threading, time, traceback, types, typing
 import unicodedata, urllib.parse, uuid, warnings, zlib, zoneinfo
@@ -33,7 +36,8 @@ SLACK = 32 << 20
 SYS_SECCOMP = {"x86_64": 317, "aarch64": 277}[os.uname().machine]
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_CAPBSET_DROP = 1, 4, 38, 24
-CLONE_NEWNS, CLONE_NEWIPC = 0x00020000, 0x08000000
+CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWNET = 0x00020000, 0x08000000, 0x40000000
+SIOCSIFFLAGS, IFF_UP, IFF_RUNNING = 0x8914, 0x1, 0x40
 MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
 
 
@@ -41,9 +45,14 @@ class SockFprog(ctypes.Structure):
     _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
 
-FILTER_BYTES = bytes.fromhex(SETTINGS["seccomp"])
-FILTER = ctypes.create_string_buffer(FILTER_BYTES, len(FILTER_BYTES))
-PROGRAM = SockFprog(len(FILTER_BYTES) // 8, ctypes.addressof(FILTER))
+class Filter:
+    def __init__(self, text):
+        data = bytes.fromhex(text)
+        self.buffer = ctypes.create_string_buffer(data, len(data))
+        self.program = SockFprog(len(data) // 8, ctypes.addressof(self.buffer))
+
+
+FILTER, FILTER_ONLINE = Filter(SETTINGS["seccomp"]), Filter(SETTINGS["seccomp_online"])
 
 
 def must(result, what):
@@ -62,6 +71,24 @@ def own_folder():
     os.chdir("/tmp")
 
 
+def way_out(sock):
+    """A network namespace with one listening socket in it, for the server. Gives its port."""
+    if not SETTINGS["own_folder"]:
+        raise OSError("the network takes a namespace of its own")
+    must(LIBC.unshare(CLONE_NEWNET), "unshare")
+    with socket.socket() as listener:
+        request = struct.pack("16sh22x", b"lo", IFF_UP | IFF_RUNNING)
+        fcntl.ioctl(listener, SIOCSIFFLAGS, request)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        port = listener.getsockname()[1]
+        socket.send_fds(sock, [b"L"], [listener.fileno()])
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        os.environ[name] = f"http://127.0.0.1:{port}"
+    os.environ["SSL_CERT_FILE"] = SETTINGS["certificates"]
+    return port
+
+
 def drop_capabilities():
     for capability in range(64):
         LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
@@ -69,7 +96,7 @@ def drop_capabilities():
     must(LIBC.capset(header, bytes(24)), "capset")
 
 
-def landlock(packages):
+def landlock(packages, port):
     read = 0x1 << 2 | 0x1 << 3  # READ_FILE, READ_DIR
     every = (1 << SETTINGS["landlock_fs_bits"]) - 1
     attributes = struct.pack("QQQ", every, 0b11, 0b11)
@@ -80,6 +107,10 @@ def landlock(packages):
         rules.append(("/tmp", every & ~(1 << 0 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 15)))
     if packages is not None:
         rules.append((packages, read))
+    if port is not None:
+        rules.append((SETTINGS["certificates"], read))
+        connect = struct.pack("=QQ", 1 << 1, port)
+        must(LIBC.syscall(445, ruleset, 2, connect, 0), "rule for the port")
     for path, access in rules:
         try:
             fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -93,7 +124,7 @@ def landlock(packages):
     os.close(ruleset)
 
 
-def lock_in(packages):
+def lock_in(packages, port):
     must(LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "pdeathsig")
     if os.getppid() != ZYGOTE:
         os._exit(5)
@@ -108,9 +139,10 @@ def lock_in(packages):
         for what, limit in SETTINGS["rlimits"]:
             resource.setrlimit(what, (limit, limit))
     if "landlock" not in OFF:
-        landlock(packages)
+        landlock(packages, port)
     if "seccomp" not in OFF:
-        must(LIBC.syscall(SYS_SECCOMP, 1, 0, ctypes.byref(PROGRAM)), "seccomp")
+        chosen = FILTER if port is None else FILTER_ONLINE
+        must(LIBC.syscall(SYS_SECCOMP, 1, 0, ctypes.byref(chosen.program)), "seccomp")
 
 
 class Channel:
@@ -138,7 +170,7 @@ class Channel:
         self.write(kind + len(data).to_bytes(4, "little") + data)
 
 
-def child(sock, packages):
+def child(sock, special):
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     devnull = os.open("/dev/null", os.O_RDWR)
@@ -149,7 +181,11 @@ def child(sock, packages):
     os.closerange(4, 1024)
     sock = socket.socket(fileno=3)
     channel = Channel(sock)
-    lock_in(packages)
+    packages = None
+    if special.get("packages"):
+        packages = f"{SETTINGS['packages']}/{special['packages']}"
+    port = way_out(sock) if special.get("network") else None
+    lock_in(packages, port)
     if packages is not None:
         sys.path.append(packages)
     channel.write(b"R")
@@ -166,12 +202,12 @@ def child(sock, packages):
     os._exit(0)
 
 
-def spawn(control, number=b"", packages=None):
+def spawn(control, number=b"", special={}):
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
         try:
-            child(theirs, packages)
+            child(theirs, special)
         except BaseException as error:
             # Before `R` the server is told why there will be none.
             with contextlib.suppress(BaseException):
@@ -222,12 +258,11 @@ def serve():
                 ended.recv(4096)
             reap(control)
         if control in readable:
-            order = control.recv(64)
+            order = control.recv(4096)
             if not order:
                 os._exit(0)
             if order[:1] == b"E":
-                name = order[9:].decode()
-                spawn(control, order[1:9], f"{SETTINGS['packages']}/{name}")
+                spawn(control, order[1:9], json.loads(order[9:]))
                 continue
             for _ in order:
                 spawn(control)

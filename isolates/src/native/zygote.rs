@@ -12,6 +12,7 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, Shutdown,
     SocketFlags, SocketType, recvmsg, send, shutdown, socketpair,
 };
+use serde::Serialize;
 use std::collections::HashMap;
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
@@ -34,6 +35,15 @@ const MESSAGE: usize = 4096;
 /// seed of its hashes.
 const CHILDREN: u64 = 1000;
 
+/// What a child has that none has beforehand.
+#[derive(Debug, Serialize)]
+pub(super) struct Special<'a> {
+    /// The name of the packages that it sees.
+    pub(super) packages: Option<&'a str>,
+    /// Whether it has a way out.
+    pub(super) network: bool,
+}
+
 /// A zygote that runs. Dropping it ends it, and every child that waits.
 #[derive(Debug)]
 pub(super) struct Zygote {
@@ -41,7 +51,7 @@ pub(super) struct Zygote {
     pub(super) strength: Strength,
     ready: tokio::sync::Mutex<UnboundedReceiver<Child>>,
     asked: AtomicU64,
-    /// Children with packages of their own are told apart by a number.
+    /// Children with something of their own are told apart by a number.
     next: AtomicU64,
 }
 
@@ -50,7 +60,7 @@ pub(super) struct Zygote {
 struct Link {
     control: OwnedFd,
     gone: AtomicBool,
-    /// Who waits for a child with packages of its own.
+    /// Who waits for a child with something of its own.
     special: Mutex<HashMap<u64, oneshot::Sender<Child>>>,
 }
 
@@ -112,8 +122,8 @@ impl Zygote {
         }
     }
 
-    /// A child that sees the packages of this name. It could not be locked in before that was known.
-    pub(super) async fn take_with(&self, packages: &str) -> Result<Child, Refused> {
+    /// A child that could not be locked in before this was known.
+    pub(super) async fn take_with(&self, special: &Special<'_>) -> Result<Child, Refused> {
         let gone = || Refused::Unavailable { why: "the Python zygote went away".to_owned() };
         self.asked.fetch_add(1, Ordering::Relaxed);
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -123,7 +133,8 @@ impl Zygote {
         if self.is_gone() {
             self.link.special().clear();
         }
-        let order = [b"E", &number.to_le_bytes()[..], packages.as_bytes()].concat();
+        let special = serde_json::to_vec(special).unwrap_or_default();
+        let order = [b"E", &number.to_le_bytes()[..], &special].concat();
         // A zygote that has gone is noticed by its listener.
         let _ = send(&self.link.control, &order, SendFlags::NOSIGNAL);
         match tokio::time::timeout(Duration::from_secs(20), child).await {

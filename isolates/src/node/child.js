@@ -128,9 +128,10 @@
     }
     const message = String(error.message);
     if (/Array buffer allocation failed/.test(message) || error.code === 'ERR_WORKER_OUT_OF_MEMORY') return outOfMemory();
-    const known = HINTS.find(([pattern]) => pattern.test(message));
+    const cause = online && error.cause instanceof Error ? `: ${error.cause.message}` : '';
+    const known = !cause && HINTS.find(([pattern]) => pattern.test(message));
     const found = calls(error.stack);
-    const told = { code: 'script_error', message: `${error.name}: ${message}` };
+    const told = { code: 'script_error', message: `${error.name}: ${message}${cause}` };
     if (known) told.hint = known[1];
     if (found.length) {
       [told.line, told.column] = [found[0].line, found[0].column];
@@ -199,6 +200,60 @@
     finish(`{"ok":${text}}`);
   };
 
+  // The way out, if there is one: TCP to one port, behind which the runner's proxy opens tunnels.
+  // Node's own clients do not use proxies, or only in its later versions; so they are shown how.
+  const tunnel = (port, target, given) => {
+    const { connect } = require('node:net');
+    const socket = connect(port, '127.0.0.1');
+    let head = Buffer.alloc(0);
+    const done = (error) => {
+      socket.removeListener('error', done).removeListener('readable', hear).removeListener('close', closed);
+      if (error) socket.destroy();
+      given(error ?? null, error ? undefined : socket);
+    };
+    const closed = () => done(new Error(`no way to ${target}: the runner's proxy closed the connection`));
+    const hear = () => {
+      const more = socket.read();
+      if (more === null) return;
+      head = Buffer.concat([head, more]);
+      const end = head.indexOf('\r\n\r\n');
+      if (end < 0) return;
+      const [, status, reason] = /^HTTP\/1\.[01] (\d+) ?(.*)/.exec(head.toString('latin1')) ?? [];
+      if (status !== '200') return done(new Error(`no way to ${target}: ${reason ?? 'the proxy makes no sense'}`));
+      done();
+      if (head.length > end + 4) socket.unshift(head.subarray(end + 4));
+    };
+    socket.on('error', done).on('readable', hear).on('close', closed);
+    socket.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`);
+  };
+  const useProxy = (port) => {
+    const [http, https, tls, { isIP }] = ['http', 'https', 'tls', 'net'].map((name) => require(`node:${name}`));
+    const open = (secure, options, given) => {
+      const host = options.hostname ?? options.host;
+      const target = `${isIP(host) === 6 ? `[${host}]` : host}:${options.port || (secure ? 443 : 80)}`;
+      tunnel(port, target, (error, socket) => {
+        if (error || !secure) return given(error, socket);
+        const servername = options.servername || (isIP(host) ? undefined : host);
+        const wrapped = tls.connect({ ALPNProtocols: ['http/1.1'], ...options, socket, servername });
+        const failed = (why) => given(why);
+        wrapped.once('error', failed).once('secureConnect', () => {
+          wrapped.removeListener('error', failed);
+          given(null, wrapped);
+        });
+      });
+    };
+    for (const [module, secure] of [[http, false], [https, true]]) {
+      module.globalAgent.createConnection = (options, given) => { open(secure, options, given); };
+    }
+    // What `fetch` uses is there once it was called.
+    const dispatcher = Symbol.for('undici.globalDispatcher.1');
+    fetch('data:,').catch(() => {});
+    const Agent = globalThis[dispatcher]?.constructor;
+    if (Agent) globalThis[dispatcher] = new Agent({ connect: (options, given) => open(options.protocol === 'https:', options, given) });
+  };
+  const online = process.env.http_proxy ? new URL(process.env.http_proxy).port : null;
+  if (online) useProxy(online);
+
   const callMain = compile(process.argv[1], 'prelude', 0)((kind, text) => print(kind === 0 ? 'o' : 'e', text + '\n'));
   // Packages are found from their folder, whether they are asked for with `require` or `import`.
   const packages = process.argv[2];
@@ -212,7 +267,8 @@
   }
   globalThis.console = new Console({ stdout, stderr });
   for (const name of ['module', 'exports', '__filename', '__dirname']) delete globalThis[name];
-  for (const name of Object.keys(process.env)) delete process.env[name];
+  const shown = online ? /^(https?_proxy|SSL_CERT_FILE|NODE_EXTRA_CA_CERTS)$/i : /^$/;
+  for (const name of Object.keys(process.env)) if (!shown.test(name)) delete process.env[name];
   process.argv = ['node', SCRIPT];
   process.execArgv = [];
   Error.stackTraceLimit = 50;

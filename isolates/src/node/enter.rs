@@ -2,9 +2,9 @@
 
 use super::program::Program;
 use crate::api::Strength;
-use crate::native::start::{tell_failure, tell_process};
+use crate::native::start::{tell_failure, tell_listener, tell_process};
 use crate::sandbox::program::{self, Room};
-use crate::sandbox::{Missing, packages_seen};
+use crate::sandbox::{Missing, network, packages_seen};
 use crate::worker::leave;
 use rustix::fd::{AsRawFd, OwnedFd};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) memory: u64,
     /// The environment of packages that the script sees.
     pub(crate) packages: Option<PathBuf>,
+    /// Whether it has a way out.
+    pub(crate) network: bool,
 }
 
 /// Never returns: the process is Node then, or has told why not. The socket is descriptor 0.
@@ -48,17 +50,23 @@ fn start(socket: &OwnedFd, strength: Strength, settings: &Settings) -> Result<Mi
     let program = &settings.program;
     let packages = settings.packages.as_deref();
     let seen = packages.map(|folder| packages_seen(strength, folder));
-    let (arguments, variables) = command(settings, seen.as_deref())?;
     let mut readable = program.readable();
-    readable.extend(seen);
+    readable.extend(seen.clone());
     let room = Room {
         program: &program.executable,
         folders: &program.folders(),
         readable: &readable,
         packages,
         memory: settings.memory.saturating_add(BASE),
+        network: settings.network,
     };
-    let locked = program::enter(strength, &room, |process| tell_process(socket, &process))?;
+    let locked = program::enter(
+        strength,
+        &room,
+        |process| tell_process(socket, &process),
+        |listener| tell_listener(socket, &listener),
+    )?;
+    let (arguments, variables) = command(settings, seen.as_deref(), locked.port)?;
     let error = locked.start(&arguments, &variables);
     let shown = program.executable.display();
     Ok(Missing::new("worker", format_args!("{shown} cannot be started: {error}")))
@@ -68,6 +76,7 @@ fn start(socket: &OwnedFd, strength: Strength, settings: &Settings) -> Result<Mi
 fn command(
     settings: &Settings,
     packages: Option<&Path>,
+    port: Option<u16>,
 ) -> Result<(Vec<CString>, Vec<CString>), Missing> {
     let heap = format!("--max-old-space-size={}", settings.memory / MIB);
     let arguments = [
@@ -84,12 +93,19 @@ fn command(
         PRELUDE,
         &packages.map(|folder| folder.display().to_string()).unwrap_or_default(),
     ];
-    // Scripts do not see these: `child.js` takes them away.
+    // Scripts do not see these: `child.js` takes them away, all but those of the proxy.
     let variables = ["TZ=UTC", "UV_THREADPOOL_SIZE=2", "UV_USE_IO_URING=0", "LC_ALL=C.UTF-8"];
+    let mut variables = variables.map(str::to_owned).to_vec();
+    if let Some(port) = port {
+        variables.extend(network::variables(port));
+        // Its own certificates are built in.
+        variables.push(format!("NODE_EXTRA_CA_CERTS={}", network::CERTIFICATES));
+    }
     let texts = |texts: &[&str]| {
         let all = texts.iter().map(|text| CString::new(*text));
         all.collect::<Result<Vec<_>, _>>().map_err(|error| Missing::new("worker", error))
     };
+    let variables: Vec<&str> = variables.iter().map(String::as_str).collect();
     Ok((texts(&arguments)?, texts(&variables)?))
 }
 

@@ -6,10 +6,12 @@ use super::program::Program;
 use crate::api::{Limits, Options, Refused, Verdict};
 use crate::native::ahead::Ahead;
 use crate::native::child::unavailable;
-use crate::native::isolation;
+use crate::native::in_force;
+use crate::network::{Egress, beside};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 const MIB: u64 = 1024 * 1024;
@@ -59,6 +61,7 @@ impl Node {
         variables: &Map<String, Value>,
         packages: Option<PathBuf>,
         limits: &Limits,
+        egress: Option<&Arc<dyn Egress>>,
     ) -> Result<Verdict, Refused> {
         let program = self.program.get_or_init(|| find(options)).await.clone();
         let program = program.map_err(|why| Refused::NoInterpreter { language: "node", why })?;
@@ -68,17 +71,25 @@ impl Node {
             Some(_) => (&self.special, 0),
             None => (&self.ahead, options.node_ahead),
         };
-        let settings = serde_json::to_string(&Settings { program, memory, packages })
-            .map_err(|error| unavailable(&error.to_string()))?;
-        let (mut child, strength) = ahead.take(options, &settings, most).await?;
-        let socket = child.ready().await?;
+        let settings = |network| {
+            let (program, packages) = (program.clone(), packages.clone());
+            serde_json::to_string(&Settings { program, memory, packages, network })
+                .map_err(|error| unavailable(&error.to_string()))
+        };
+        let usual = settings(false)?;
+        let (mut child, strength) = match egress {
+            None => ahead.take(options, &usual, most).await?,
+            Some(_) => ahead.alone(options, &usual, &settings(true)?).await?,
+        };
+        let (socket, way) = child.ready(egress).await?;
         let job = json!({
             "source": code.text,
             "strict": code.strict,
             "places": code.places,
             "variables": variables,
         });
-        child.run(socket, &job.to_string(), limits, isolation(strength)).await
+        let isolation = in_force(strength, way.is_some());
+        beside(way, child.run(socket, &job.to_string(), limits, isolation)).await
     }
 
     /// Ends those that wait.

@@ -2,8 +2,8 @@
 
 use super::Missing;
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
-    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath,
+    PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use std::path::Path;
 
@@ -45,11 +45,12 @@ impl Use {
 }
 
 pub(super) fn enter() -> Result<(), Missing> {
-    enter_but(&[])
+    enter_but(&[], None)
 }
 
-/// The same with exceptions. Paths that are not there are passed over.
-pub(super) fn enter_but(exceptions: &[(&Path, Use)]) -> Result<(), Missing> {
+/// The same with exceptions, and a port that may be connected to. Paths that are not there are
+/// passed over.
+pub(super) fn enter_but(exceptions: &[(&Path, Use)], port: Option<u16>) -> Result<(), Missing> {
     let failed = |error: landlock::RulesetError| Missing::new(LAYER, error);
     let status = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
@@ -58,6 +59,10 @@ pub(super) fn enter_but(exceptions: &[(&Path, Use)]) -> Result<(), Missing> {
         .and_then(|rules| rules.scope(Scope::from_all(VERSION)))
         .and_then(Ruleset::create)
         .and_then(|rules| rules.add_rules(exceptions.iter().filter_map(|rule| rule_of(*rule))))
+        .and_then(|rules| {
+            let ports = port.map(|port| NetPort::new(port, AccessNet::ConnectTcp));
+            rules.add_rules(ports.into_iter().map(Ok::<_, RulesetError>))
+        })
         // What is handled and no exception is refused.
         .and_then(landlock::RulesetCreated::restrict_self)
         .map_err(failed)?;

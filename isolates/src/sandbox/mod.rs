@@ -3,6 +3,7 @@
 mod landlock;
 mod limits;
 mod namespaces;
+pub(crate) mod network;
 pub(crate) mod program;
 mod root;
 mod seccomp;
@@ -84,7 +85,7 @@ pub(crate) fn enter_native(
     namespaces::enter(|| {
         // The new root has no /proc.
         figures = limits::memory_figures();
-        root::with(folders, packages, None)
+        root::with(root::Shown { folders, packages, certificates: true }, None)
     })?;
     Ok(figures)
 }

@@ -12,6 +12,8 @@
 //! cannot, by their own Landlock domain and filter.
 
 use super::landlock::{self, Use};
+use super::network::{self, Gate};
+pub(crate) use super::root::Shown;
 use super::seccomp::{self, Profile};
 use super::{Missing, limits, namespaces, off, root};
 use crate::api::Strength;
@@ -44,21 +46,38 @@ pub(crate) struct Room<'a> {
     pub(crate) packages: Option<&'a Path>,
     /// Bytes of memory that it may write to.
     pub(crate) memory: u64,
+    /// Whether it has a way out.
+    pub(crate) network: bool,
 }
 
 /// A process in which nothing but the start of its program is left to do.
 pub(crate) struct Locked {
     door: i32,
+    /// The port of its way out, if it has one.
+    pub(crate) port: Option<u16>,
+}
+
+/// Where a process goes on.
+pub(crate) struct Settled {
+    /// A folder of its own.
+    pub(crate) own: Option<&'static Path>,
+    /// Its way out.
+    pub(crate) gate: Option<Gate>,
 }
 
 /// Locks this process in, or fails; then it must end. `begun` is told of the process that goes on,
-/// which is another one for `Strength::A`.
+/// which is another one for `Strength::A`, and `opened` gets the listener of a way out.
 pub(crate) fn enter(
     strength: Strength,
     room: &Room<'_>,
     begun: impl FnOnce(OwnedFd) -> Result<(), Missing>,
+    opened: impl FnOnce(OwnedFd) -> Result<(), Missing>,
 ) -> Result<Locked, Missing> {
-    let own = settle(strength, room.folders, room.packages, begun)?;
+    let Room { folders, packages, network, .. } = *room;
+    let shown = Shown { folders, packages, certificates: network };
+    let Settled { own, gate } = settle(strength, shown, network, begun)?;
+    let port = gate.as_ref().map(|gate| gate.port);
+    gate.map_or(Ok(()), |gate| opened(gate.listener))?;
     // Where programs have their loaders and libraries.
     let system = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"].map(Path::new);
     let executable: Vec<&Path> = std::iter::once(room.program).chain(system).collect();
@@ -70,19 +89,20 @@ pub(crate) fn enter(
         file_size: if own.is_some() { DISK } else { 0 },
         seconds: None,
         programs: false,
+        port,
     };
     lock(open(room.program)?, &bounds)
 }
 
-/// The first half: goes on where there is nothing but these folders, and a folder of its own, which
-/// it gives. Nothing foreign has run yet.
+/// The first half: goes on where there is nothing but what is shown, a folder of its own, and a way
+/// out if it is to have one. Nothing foreign has run yet.
 pub(crate) fn settle(
     strength: Strength,
-    folders: &[PathBuf],
-    packages: Option<&Path>,
+    shown: Shown<'_>,
+    network: bool,
     begun: impl FnOnce(OwnedFd) -> Result<(), Missing>,
-) -> Result<Option<&'static Path>, Missing> {
-    let own = confine(strength, folders, packages, DISK)?;
+) -> Result<Settled, Missing> {
+    let Settled { own, gate } = confine_with(strength, shown, DISK, network)?;
     let tell = |pid: Pid| {
         let process = pidfd_open(pid, PidfdFlags::empty());
         begun(process.map_err(|error| Missing::new("worker", error))?)
@@ -102,7 +122,7 @@ pub(crate) fn settle(
     } else {
         tell(rustix::process::getpid())?;
     }
-    Ok(own)
+    Ok(Settled { own, gate })
 }
 
 /// Namespaces with these folders, read-only, and one of its own, which it gives; no privileges.
@@ -112,11 +132,27 @@ pub(crate) fn confine(
     packages: Option<&Path>,
     bytes: u64,
 ) -> Result<Option<&'static Path>, Missing> {
+    let shown = Shown { folders, packages, certificates: false };
+    confine_with(strength, shown, bytes, false).map(|settled| settled.own)
+}
+
+fn confine_with(
+    strength: Strength,
+    shown: Shown<'_>,
+    bytes: u64,
+    network: bool,
+) -> Result<Settled, Missing> {
     limits::no_privileges()?;
     let full = strength >= Strength::A && !off("namespaces");
+    let mut gate = None;
     if full {
         let tmp = root::Tmp { bytes, files: FILES };
-        namespaces::enter(|| root::with(folders, packages, Some(&tmp)))?;
+        namespaces::enter(|| root::with(shown, Some(&tmp)))?;
+        if network {
+            gate = Some(network::open()?);
+        }
+    } else if network {
+        return Err(Missing::new("namespaces", "the network takes a namespace of its own"));
     }
     if !off("capabilities") {
         limits::drop_capabilities()?;
@@ -124,7 +160,7 @@ pub(crate) fn confine(
     if !off("dumpable") {
         limits::no_tracing()?;
     }
-    Ok(full.then_some(Path::new("/tmp")))
+    Ok(Settled { own: full.then_some(Path::new("/tmp")), gate })
 }
 
 /// What a program is held to from its first instruction on.
@@ -143,6 +179,8 @@ pub(crate) struct Bounds<'a> {
     pub(crate) seconds: Option<u64>,
     /// Whether it may start what is executable, as compilers do.
     pub(crate) programs: bool,
+    /// The port of its way out.
+    pub(crate) port: Option<u16>,
 }
 
 /// The second half: from here on, nothing but the start of the program can be done.
@@ -162,13 +200,18 @@ pub(crate) fn lock(program: OwnedFd, bounds: &Bounds<'_>) -> Result<Locked, Miss
         allowed.extend(bounds.executable.iter().map(|path| (*path, Use::Execute)));
         allowed.extend(bounds.readable.iter().map(|path| (path.as_path(), Use::Read)));
         allowed.extend(bounds.own.map(|path| (path, Use::Own)));
-        landlock::enter_but(&allowed)?;
+        allowed.extend(bounds.port.map(|_| (Path::new(network::CERTIFICATES), Use::Read)));
+        landlock::enter_but(&allowed, bounds.port)?;
     }
     if !off("seccomp") {
-        seccomp::enter(if bounds.programs { Profile::Build } else { Profile::Program })?;
+        seccomp::enter(match (bounds.programs, bounds.port) {
+            (true, _) => Profile::Build,
+            (false, None) => Profile::Program,
+            (false, Some(_)) => Profile::ProgramOnline,
+        })?;
     }
     // It stays open until the program has started.
-    Ok(Locked { door: door.into_raw_fd() })
+    Ok(Locked { door: door.into_raw_fd(), port: bounds.port })
 }
 
 /// Opens a program to be started.

@@ -1,6 +1,6 @@
 //! What a sandboxed process sees as its file system: nothing, or some of the host's folders.
 
-use super::Missing;
+use super::{Missing, network};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::mount::{
@@ -48,13 +48,20 @@ pub(crate) fn packages_seen(strength: crate::api::Strength, folder: &Path) -> Pa
     if own_root { PathBuf::from(PACKAGES) } else { folder.to_owned() }
 }
 
-/// A root with these folders of the host, read-only, /dev/null, and a /tmp: an empty, read-only one
-/// or one of its own. `packages` are seen at [`PACKAGES`].
-pub(super) fn with(
-    folders: &[PathBuf],
-    packages: Option<&Path>,
-    tmp: Option<&Tmp>,
-) -> Result<(), Missing> {
+/// What of the host is shown, read-only.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Shown<'a> {
+    pub(crate) folders: &'a [PathBuf],
+    /// Seen at [`PACKAGES`].
+    pub(crate) packages: Option<&'a Path>,
+    /// Whether the certificates that the host trusts are seen, as one file.
+    pub(crate) certificates: bool,
+}
+
+/// A root with these parts of the host, /dev/null, and a /tmp: an empty, read-only one or one of
+/// its own.
+pub(super) fn with(shown: Shown<'_>, tmp: Option<&Tmp>) -> Result<(), Missing> {
+    let Shown { folders, packages, certificates } = shown;
     // Opened before the new root covers /tmp, below which one of them may be.
     let opened = folders
         .iter()
@@ -68,6 +75,8 @@ pub(super) fn with(
         .filter_map(|link| Some((link, std::fs::read_link(link).ok()?)))
         .collect();
     let null = open(Path::new("/dev/null"))?;
+    let certificates = certificates.then(network::certificates).flatten();
+    let certificates = certificates.map(|path| open(&path)).transpose()?;
 
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     mount("jalm", "/tmp", "tmpfs", flags, Some(c"size=1m,nr_inodes=256,mode=755"))
@@ -98,9 +107,14 @@ pub(super) fn with(
     }
     make_folder(&inside(Path::new("/dev")))?;
     let place = inside(Path::new("/dev/null"));
-    let made = std::fs::write(&place, []);
-    made.map_err(|error| Missing::new(LAYER, format_args!("making /dev/null: {error}")))?;
+    make_file(&place)?;
     bind(&null, &place)?;
+    if let Some(certificates) = certificates {
+        let place = inside(Path::new(network::CERTIFICATES));
+        make_file(&place)?;
+        bind(&certificates, &place)?;
+        read_only(&place)?;
+    }
     enter(flags)?;
     if rustix::fs::openat(CWD, "/etc", OFlags::PATH, Mode::empty()).is_ok() {
         return Err(Missing::new(LAYER, "the host's files are still there"));
@@ -127,8 +141,10 @@ fn open(path: &Path) -> Result<OwnedFd, Missing> {
         .map_err(failed(format_args!("opening {}", path.display())))?;
     let kind = rustix::fs::fstat(&fd).map(|found| FileType::from_raw_mode(found.st_mode));
     match kind {
-        Ok(FileType::Directory | FileType::CharacterDevice) => Ok(fd),
-        Ok(_) | Err(_) => Err(Missing::new(LAYER, format_args!("{} is no folder", path.display()))),
+        Ok(FileType::Directory | FileType::CharacterDevice | FileType::RegularFile) => Ok(fd),
+        Ok(_) | Err(_) => {
+            Err(Missing::new(LAYER, format_args!("{} can not be shown", path.display())))
+        }
     }
 }
 
@@ -139,6 +155,11 @@ fn inside(path: &Path) -> PathBuf {
 
 fn make_folder(place: &Path) -> Result<(), Missing> {
     std::fs::create_dir_all(place)
+        .map_err(|error| Missing::new(LAYER, format_args!("making {}: {error}", place.display())))
+}
+
+fn make_file(place: &Path) -> Result<(), Missing> {
+    std::fs::write(place, [])
         .map_err(|error| Missing::new(LAYER, format_args!("making {}: {error}", place.display())))
 }
 

@@ -45,7 +45,9 @@ pub fn worker_main() -> ! {
             compiled::become_builder(control, wanted, &settings);
         }
         (Some(deps::INSTALL), Some(_)) => deps::become_keeper(control),
-        (Some(compiled::RUN), Some(_)) => compiled::become_program(control, wanted),
+        (Some(compiled::RUN), Some(settings)) => {
+            compiled::become_program(control, wanted, &settings);
+        }
         _ => {}
     }
     die_quietly();

@@ -1,10 +1,10 @@
 //! From a tree to an intent.
 
 use super::fields::{Field, Fields};
-use super::keys::{BACKOFF, INTENT};
+use super::keys::{BACKOFF, INTENT, LANGUAGES};
 use super::report::Reporter;
 use super::steps::Steps;
-use super::{Defaults, FileGrants, Grants, Intent, Limits, Located, Retry};
+use super::{Defaults, FileGrants, Grants, Intent, Limits, Located, Retry, ScriptGrants};
 use crate::source::{self, Data, Key, Node, Problem, Span};
 use serde_json::{Map, Value};
 
@@ -164,12 +164,34 @@ fn grants(field: &Field<'_>, reporter: &mut Reporter<'_>) -> Option<Grants> {
             write: texts(&fields, "write", reporter),
         })
     });
+    let http = texts(&fields, "http", reporter);
+    let script = fields.get("script").and_then(|field| script(&field, http.is_empty(), reporter));
     Some(Grants {
-        http: texts(&fields, "http", reporter),
+        http,
         db: texts(&fields, "db", reporter),
         file: file.unwrap_or_default(),
         notify: texts(&fields, "notify", reporter),
+        script: script.unwrap_or_default(),
     })
+}
+
+/// `grants.script`; `nowhere` says that no address is granted.
+fn script(field: &Field<'_>, nowhere: bool, reporter: &mut Reporter<'_>) -> Option<ScriptGrants> {
+    let fields = field.table(reporter)?;
+    let network = fields.get("network").and_then(|field| {
+        let network = field.flag(reporter)?;
+        if network && nowhere {
+            field.wrong_value(
+                reporter,
+                "`network` opens the addresses of `grants.http`, and there are none".to_owned(),
+                "list them beside it: `http: [\"https://api.example.com\"]`; or leave `network` out"
+                    .to_owned(),
+            );
+        }
+        Some(network)
+    });
+    let languages = fields.get("languages").and_then(|field| field.words(LANGUAGES, reporter));
+    Some(ScriptGrants { languages, network: network.unwrap_or(false) })
 }
 
 fn texts(fields: &Fields<'_>, name: &str, reporter: &mut Reporter<'_>) -> Vec<String> {

@@ -218,7 +218,7 @@ impl<'n> Field<'n> {
         }
     }
 
-    fn wrong_value(&self, reporter: &mut Reporter<'_>, message: String, hint: String) {
+    pub(super) fn wrong_value(&self, reporter: &mut Reporter<'_>, message: String, hint: String) {
         reporter.error("wrong_value", &self.path, self.node.span, message, hint);
     }
 
@@ -366,6 +366,24 @@ impl<'n> Field<'n> {
             }
         }
         Some(texts)
+    }
+
+    /// A list of some of these words.
+    pub(super) fn words(&self, known: &[&str], reporter: &mut Reporter<'_>) -> Option<Vec<String>> {
+        let texts = self.texts(reporter)?;
+        for (index, Located { span, value }) in texts.iter().enumerate() {
+            if known.contains(&value.as_str()) {
+                continue;
+            }
+            let hint = match closest(value, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("write some of `{}`", known.join("`, `")),
+            };
+            let path = format!("{}[{index}]", self.path);
+            let message = format!("`{}` can not hold `{}`", self.name, shown(value));
+            reporter.error("wrong_value", &path, *span, message, hint);
+        }
+        Some(texts.into_iter().map(|Located { value, .. }| value).collect())
     }
 
     /// A map with keys of the author's own.

@@ -13,6 +13,7 @@ mod schema;
 mod steps;
 
 pub use decode::{decode, read, read_partly};
+pub use keys::LANGUAGES;
 pub use model::*;
 pub use schema::json_schema;
 pub use steps::{MAX_NESTING, MAX_STEPS};

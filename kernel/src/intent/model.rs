@@ -50,6 +50,27 @@ pub struct Grants {
     pub file: FileGrants,
     /// Channel names: `queue`, `webhook`.
     pub notify: Vec<String>,
+    /// What scripts may do besides computing, which needs no grant.
+    #[serde(skip_serializing_if = "ScriptGrants::is_usual")]
+    pub script: ScriptGrants,
+}
+
+/// What scripts may do besides computing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ScriptGrants {
+    /// The languages in which scripts may be written; without it, all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub languages: Option<Vec<String>>,
+    /// Whether scripts reach the addresses of `http`, through the runner's proxy.
+    pub network: bool,
+}
+
+impl ScriptGrants {
+    /// Whether it says what holds without it.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Globs of files that may be read or written.

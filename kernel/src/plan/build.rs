@@ -19,6 +19,8 @@ use std::sync::Arc;
 pub(super) struct Builder<'a> {
     catalog: &'a dyn Catalog,
     defaults: &'a crate::intent::Defaults,
+    /// Whether scripts have the network.
+    network: bool,
     pub(super) nodes: Vec<PlanNode>,
     pub(super) blocks: Vec<Block>,
     pub(super) orders: BTreeMap<BlockIx, Order>,
@@ -46,6 +48,7 @@ pub(super) fn build(
     let mut builder = Builder {
         catalog,
         defaults: &intent.defaults,
+        network: intent.grants.as_ref().is_some_and(|grants| grants.script.network),
         nodes: Vec::new(),
         blocks: Vec::new(),
         orders: BTreeMap::new(),
@@ -399,7 +402,7 @@ impl<'a> Builder<'a> {
         } else {
             Template::Map(compiled)
         };
-        CompiledKind::Call(Some(spec.into()), template)
+        CompiledKind::Call(Some(AtomUse::of(spec, self.network)), template)
     }
 
     /// The atom's name; the layer's default when only the layer is named.

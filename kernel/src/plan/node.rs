@@ -101,14 +101,21 @@ impl std::fmt::Debug for AtomUse {
     }
 }
 
-impl From<&AtomSpec> for AtomUse {
-    fn from(spec: &AtomSpec) -> Self {
-        Self {
+impl AtomUse {
+    /// The facts of an atom, in an intent whose scripts have the network or do not.
+    pub(super) fn of(spec: &AtomSpec, network: bool) -> Self {
+        let offline = Self {
             name: spec.name,
             layer: spec.layer,
             effect: spec.effect,
             effect_of: spec.effect_of,
             retry: spec.retry,
+        };
+        match spec.online.filter(|_| network) {
+            Some(effect_of) => {
+                Self { effect: Effect::Write, effect_of, retry: RetrySafety::Never, ..offline }
+            }
+            None => offline,
         }
     }
 }

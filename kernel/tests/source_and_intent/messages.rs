@@ -131,6 +131,10 @@ fn wrong_intents() {
         ("intent_steps_as_map", "intent: demo\nsteps:\n  first:\n    atom: a\n"),
         ("intent_request_body", "{\"jalm_config\": {\"intent\": \"demo\", \"steps\": []}}"),
         (
+            "intent_script_grants",
+            "intent: demo\ngrants:\n  script: { languages: [pyhton, cobol], network: true, hosts: [a] }\nsteps:\n  - atom: a\n",
+        ),
+        (
             "intent_grants",
             "intent: demo\ngrants:\n  http: https://example.com/*\n  files: {}\n  file: { read: reports }\n  db: [1]\n  secrets: [X]\nsteps:\n  - atom: a\n",
         ),

@@ -20,6 +20,7 @@ impl Atoms {
             summary: "made up for tests",
             effect,
             effect_of,
+            online: (name == "pure").then_some(|_| Effect::Write),
             retry,
             verbatim: &["script"],
             input_schema: json!({

@@ -13,6 +13,7 @@ mod wildcard;
 pub(crate) use rules::Rules;
 pub use url_pattern::{PatternError, UrlPattern};
 
+use jalm_isolates::Language;
 use jalm_kernel::failure::Failure;
 use jalm_kernel::intent::Grants;
 use reqwest::Url;
@@ -62,6 +63,54 @@ impl Access {
             &format!("`{origin}`", origin = origin.trim_end_matches("/*")),
             &Line::same(format!("http: [\"{origin}\"]")),
         )
+    }
+
+    /// Whether a tunnel to this host and port may be opened, given as `https` and as `http`. Nobody
+    /// sees what goes through it, so that the whole origin must be granted.
+    pub(crate) fn tunnel(&self, secure: &Url, plain: &Url) -> Result<(), Failure> {
+        let origin = secure.origin().ascii_serialization();
+        let decided = self.decide(
+            |rules| rules.tunnel(secure, plain),
+            &format!("`{origin}`"),
+            &Line::same(format!("http: [\"{origin}\"]")),
+        );
+        let partly = |rules: &Rules| rules.concerns(secure, plain);
+        let grants = self.grants.as_ref();
+        decided.map_err(|mut refused| {
+            if partly(&self.policy) && grants.is_none_or(|grants| partly(grants)) {
+                let hint = refused.hint.take().unwrap_or_default();
+                refused.hint = Some(format!(
+                    "{hint}; a pattern with a path opens no tunnel, which would hide the path: an `exec_http` step can use it"
+                ));
+            }
+            refused
+        })
+    }
+
+    /// Whether scripts may be written in this language.
+    pub(crate) fn language(&self, language: Language) -> Result<(), Failure> {
+        let name = language.name();
+        self.decide(
+            |rules| rules.language(language),
+            &format!("scripts in `{name}`"),
+            &Line {
+                grants: format!("script: {{ languages: [{name}] }}"),
+                policy: format!("script_languages: [{name}]"),
+            },
+        )
+    }
+
+    /// Whether scripts have the network: only where an intent says so, and the policy too.
+    pub(crate) fn network(&self) -> Result<bool, Failure> {
+        let asked = self.grants.as_ref().is_some_and(|grants| grants.network());
+        if asked && !self.policy.network() {
+            return Err(Failure::permanent(
+                NOT_GRANTED,
+                "this runner's policy does not allow scripts to use the network",
+            )
+            .hint("leave out `network` under `grants.script`; or the operator can set `script_network: true` under `policy` in the runner's config"));
+        }
+        Ok(asked)
     }
 
     /// Whether this database connection may be used.

@@ -3,6 +3,7 @@
 use super::{FileUse, NOT_GRANTED, UrlPattern};
 use crate::options::SetupError;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use jalm_isolates::Language;
 use jalm_kernel::failure::Failure;
 use jalm_kernel::intent::{FileGrants, Grants};
 use reqwest::Url;
@@ -22,6 +23,9 @@ pub(crate) struct Rules {
     read: GlobSet,
     write: GlobSet,
     notify: Vec<String>,
+    /// None is all of them.
+    languages: Option<Vec<Language>>,
+    network: bool,
     /// Compiled grants of running intents. The key is the address of the grants, which stays
     /// theirs for as long as the weak reference beside it is alive.
     narrowed: Mutex<Narrowed>,
@@ -30,13 +34,15 @@ pub(crate) struct Rules {
 impl Rules {
     /// Compiles lists of patterns; the error names the bad one.
     pub(crate) fn compile(grants: &Grants) -> Result<Self, SetupError> {
-        let Grants { http, db, file: FileGrants { read, write }, notify } = grants;
+        let Grants { http, db, file: FileGrants { read, write }, notify, script } = grants;
         Ok(Self {
             http: http.iter().map(|pattern| pattern.parse()).collect::<Result<_, _>>()?,
             db: db.clone(),
             read: globs(read)?,
             write: globs(write)?,
             notify: notify.clone(),
+            languages: languages(script.languages.as_deref())?,
+            network: script.network,
             narrowed: Mutex::default(),
         })
     }
@@ -67,6 +73,24 @@ impl Rules {
         self.http.iter().any(|pattern| pattern.matches(url))
     }
 
+    /// Whether all that goes to this host and port is allowed: as `https`, or as `http`.
+    pub(super) fn tunnel(&self, secure: &Url, plain: &Url) -> bool {
+        self.http.iter().any(|pattern| pattern.opens(secure) || pattern.opens(plain))
+    }
+
+    /// Whether something that goes there is allowed.
+    pub(super) fn concerns(&self, secure: &Url, plain: &Url) -> bool {
+        self.http.iter().any(|pattern| pattern.concerns(secure) || pattern.concerns(plain))
+    }
+
+    pub(super) fn language(&self, language: Language) -> bool {
+        self.languages.as_ref().is_none_or(|known| known.contains(&language))
+    }
+
+    pub(super) fn network(&self) -> bool {
+        self.network
+    }
+
     pub(super) fn db(&self, connection: &str) -> bool {
         named(&self.db, connection)
     }
@@ -90,6 +114,17 @@ impl Rules {
 /// `*` stands for every name.
 fn named(names: &[String], name: &str) -> bool {
     names.iter().any(|known| known == "*" || known == name)
+}
+
+/// `*` stands for every language.
+fn languages(names: Option<&[String]>) -> Result<Option<Vec<Language>>, SetupError> {
+    let Some(names) = names.filter(|names| !names.iter().any(|name| name == "*")) else {
+        return Ok(None);
+    };
+    let known = |name: &String| {
+        Language::from_name(name).ok_or_else(|| SetupError::Language { name: name.clone() })
+    };
+    names.iter().map(known).collect::<Result<_, _>>().map(Some)
 }
 
 /// `*` and `?` stay within a folder, `**` crosses folders.

@@ -74,6 +74,7 @@ async fn grants_open_what_they_name_and_no_more() {
         db: vec!["sales".into()],
         file: FileGrants { read: vec!["in/*.txt".into()], write: vec!["out/**".into()] },
         notify: vec!["queue".into()],
+        ..Grants::default()
     };
     let granted = |atom, input| world.run_granted(atom, input, grants.clone());
     granted("exec_http", json!({ "url": stub.url("/open/x") })).await.unwrap();
@@ -105,6 +106,8 @@ async fn the_policy_is_the_ceiling() {
         notify: vec![],
         private_networks: true,
         own_addresses: vec![],
+        script_languages: vec!["python".into()],
+        script_network: false,
     };
     let world = World::with_policy(policy);
     let all = || Grants {
@@ -112,6 +115,7 @@ async fn the_policy_is_the_ceiling() {
         db: vec!["*".into()],
         file: FileGrants { read: vec!["**".into()], write: vec!["**".into()] },
         notify: vec!["*".into()],
+        ..Grants::default()
     };
     for (atom, input) in [
         ("exec_http", json!({ "url": "http://127.0.0.1:1/" })),

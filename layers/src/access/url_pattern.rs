@@ -103,6 +103,33 @@ impl UrlPattern {
     }
 }
 
+impl UrlPattern {
+    /// Whether the pattern allows everything at the host and port of this address, so that no
+    /// path has to be looked at.
+    pub(crate) fn opens(&self, url: &Url) -> bool {
+        let whole = match &self.kind {
+            Kind::Any => true,
+            Kind::Parts { path, .. } => path.as_ref().is_none_or(|path| {
+                path.strip_prefix('/')
+                    .is_some_and(|rest| !rest.is_empty() && rest.chars().all(|one| one == '*'))
+            }),
+        };
+        whole && self.matches(url)
+    }
+
+    /// Whether the pattern allows something at the host and port of this address.
+    pub(crate) fn concerns(&self, url: &Url) -> bool {
+        match &self.kind {
+            Kind::Any => true,
+            Kind::Parts { scheme, host, port, .. } => {
+                scheme.matches(url.scheme())
+                    && port.matches(url)
+                    && url.host_str().is_some_and(|name| host.matches(name))
+            }
+        }
+    }
+}
+
 impl Scheme {
     fn matches(self, scheme: &str) -> bool {
         match self {

@@ -8,7 +8,7 @@ use crate::atom::{Atom, Blocker, Card, Example, Frequency, IoType};
 use crate::context::Cx;
 use crate::input::{ByteSize, TimeSpan, bad};
 use crate::script::{self, Bounds};
-use jalm_isolates::{Language, Program, Runtime, Script};
+use jalm_isolates::{Language, Runtime, Script};
 use jalm_kernel::atom::{Effect, Layer, RetrySafety};
 use jalm_kernel::failure::Failure;
 use schemars::JsonSchema;
@@ -94,6 +94,17 @@ impl Atom for ComputeScript {
         languages: &["javascript", "typescript", "python", "wasm", "rust", "go"],
     };
 
+    /// What a script does with the network, nobody knows before.
+    const ONLINE: Option<fn(&Value) -> Effect> = Some(|input| {
+        let text = |key: &str| input.get(key).and_then(Value::as_str);
+        let language = text("language").map_or(Some(Language::JavaScript), Language::from_name);
+        let runtime = text("runtime").and_then(Runtime::from_name);
+        match language {
+            Some(language) if !script::has_sockets(language, runtime) => Effect::None,
+            Some(_) | None => Effect::Write,
+        }
+    });
+
     fn check_literal(key: &str, value: &Value) -> Result<(), Failure> {
         match (key, value.as_str()) {
             ("language", Some(name)) => language(name).map(drop),
@@ -138,12 +149,13 @@ impl Atom for ComputeScript {
         } = input;
         let language = language(&name)?;
         let runtime = asked.as_deref().map(runtime).transpose()?;
+        cx.access()?.language(language)?;
         let environment =
             dependencies::prepare(&cx, language, runtime, &script, dependencies.as_ref()).await?;
-        let program = Program::Script(Script { language, runtime, source: script, variables });
+        let script = Script { language, runtime, source: script, variables };
         let bounds = Bounds { timeout, memory };
-        let ran =
-            script::run_with(&cx, Self::CARD.name, program, bounds, environment.as_ref()).await?;
+        let environment = environment.as_ref();
+        let ran = script::run_script(&cx, Self::CARD.name, script, bounds, environment).await?;
         Ok(Output {
             result: ran.result,
             stdout: ran.stdout,

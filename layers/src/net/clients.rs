@@ -1,5 +1,6 @@
 //! HTTP clients: built at first use, one for each kind of connection.
 
+use super::connect::{CONNECT_TIMEOUT, NoWay, lookup};
 use super::guard::{Guard, Refused};
 use jalm_kernel::failure::Failure;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -10,7 +11,6 @@ use std::time::Duration;
 
 /// At most so many kinds of clients are kept; only `proxy` makes their number grow.
 const KEPT: usize = 16;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(30);
 const IDLE_PER_HOST: usize = 8;
 
@@ -114,17 +114,11 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (guard, own_port) = (Arc::clone(&self.guard), self.own_port);
         Box::pin(async move {
-            let mut allowed = Vec::new();
-            let mut refused = None;
-            for address in tokio::net::lookup_host((name.as_str(), 0)).await? {
-                match guard.check(address.ip(), own_port) {
-                    Ok(()) => allowed.push(address),
-                    Err(reason) => refused = Some(reason),
-                }
-            }
-            match refused {
-                Some(reason) if allowed.is_empty() => Err(reason.into()),
-                Some(_) | None => Ok(Box::new(allowed.into_iter()) as Addrs),
+            match lookup(&guard, name.as_str(), own_port).await {
+                Ok(allowed) => Ok(Box::new(allowed.into_iter()) as Addrs),
+                Err(NoWay::Refused(reason)) => Err(reason.into()),
+                Err(NoWay::Unknown(error)) => Err(error.into()),
+                Err(other @ (NoWay::Down(_) | NoWay::Late)) => Err(other.into()),
             }
         })
     }

@@ -1,6 +1,7 @@
 //! One request and its redirects.
 
 use super::clients::{Kind, Net, Tls};
+use super::connect::literal;
 use super::failure::{refused, shown, wire_failure};
 use crate::access::Access;
 use bytes::Bytes;
@@ -84,11 +85,6 @@ async fn send_once(net: &Net, access: &Access, request: &Outgoing) -> Result<Res
         builder = builder.body(body.clone());
     }
     builder.send().await.map_err(|error| wire_failure(url, error))
-}
-
-fn literal(url: &Url) -> Option<std::net::IpAddr> {
-    let host = url.host_str()?;
-    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).parse().ok()
 }
 
 /// A proxy's address as the access rules know addresses: by host and port.

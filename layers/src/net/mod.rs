@@ -7,6 +7,7 @@
 mod answer;
 mod body;
 mod clients;
+mod connect;
 mod exchange;
 mod failure;
 mod fields;
@@ -20,6 +21,7 @@ mod tests;
 pub(crate) use answer::{Decode, Decoded, Overflow, read_bounded};
 pub(crate) use body::{BodyInput, Part};
 pub(crate) use clients::Net;
+pub(crate) use connect::NoWay;
 pub(crate) use exchange::{Outgoing, send};
 pub(crate) use failure::status_failure;
 pub(crate) use fields::Fields;

@@ -16,6 +16,9 @@ pub(crate) enum Profile {
     Native,
     /// The same for a program that is yet to be started, and that may signal itself.
     Program,
+    /// The same two with TCP sockets that connect, for processes that are alone with their way out.
+    NativeOnline,
+    ProgramOnline,
     /// The same for a compiler: it starts its parts, which Landlock names.
     Build,
 }
@@ -56,11 +59,15 @@ pub(super) fn allowed(profile: Profile) -> Vec<(u32, Allowed)> {
             all.push((libc::SYS_clone, Allowed::If(NO_NAMESPACES)));
             all.push((libc::SYS_execveat, Allowed::If(START)));
         }
-        Profile::Native | Profile::Program => {
+        Profile::Native | Profile::Program | Profile::NativeOnline | Profile::ProgramOnline => {
             all.extend(always(NATIVE).chain(always(NATIVE_HERE)));
             all.extend(CONDITIONAL.iter().map(|(call, when)| (*call, Allowed::If(when))));
-            if profile == Profile::Program {
+            if matches!(profile, Profile::Program | Profile::ProgramOnline) {
                 all.push((libc::SYS_execveat, Allowed::If(START)));
+            }
+            if matches!(profile, Profile::NativeOnline | Profile::ProgramOnline) {
+                all.extend(always(ONLINE));
+                all.extend(ONLINE_IF.iter().map(|(call, when)| (*call, Allowed::If(when))));
             }
         }
     }
@@ -241,6 +248,51 @@ const NATIVE_HERE: &[c_long] = &[
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const NATIVE_HERE: &[c_long] = &[];
+
+/// What a client of TCP needs besides. Nothing that listens: `bind`, `listen` and `accept` stay
+/// refused.
+const ONLINE: &[c_long] = &[libc::SYS_connect, libc::SYS_sendmsg, libc::SYS_recvmsg];
+
+/// TCP over IPv4, and the usual switches of such sockets.
+const ONLINE_IF: &[(c_long, &[Condition])] = &[
+    (
+        libc::SYS_socket,
+        &[
+            Condition { argument: 0, mask: u32::MAX, values: &[libc::AF_INET as u32] },
+            Condition { argument: 1, mask: 0xf, values: &[libc::SOCK_STREAM as u32] },
+            Condition { argument: 2, mask: u32::MAX, values: &[0, libc::IPPROTO_TCP as u32] },
+        ],
+    ),
+    (
+        libc::SYS_setsockopt,
+        &[
+            Condition {
+                argument: 1,
+                mask: u32::MAX,
+                values: &[libc::SOL_SOCKET as u32, libc::IPPROTO_TCP as u32],
+            },
+            // The numbers of both levels. TCP's own beyond these load code or change protocols.
+            Condition {
+                argument: 2,
+                mask: u32::MAX,
+                values: &[
+                    libc::TCP_NODELAY as u32,
+                    libc::SO_REUSEADDR as u32,
+                    libc::TCP_CORK as u32,
+                    libc::TCP_KEEPIDLE as u32,
+                    libc::TCP_KEEPINTVL as u32,
+                    libc::TCP_KEEPCNT as u32,
+                    libc::SO_SNDBUF as u32,
+                    libc::SO_RCVBUF as u32,
+                    libc::SO_KEEPALIVE as u32,
+                    libc::TCP_USER_TIMEOUT as u32,
+                    libc::SO_RCVTIMEO as u32,
+                    libc::SO_SNDTIMEO as u32,
+                ],
+            },
+        ],
+    ),
+];
 
 /// What a compiler needs besides. Nothing by which a process leaves its group: by that, it is ended.
 const BUILD: &[c_long] = &[libc::SYS_execve, libc::SYS_wait4, libc::SYS_waitid];

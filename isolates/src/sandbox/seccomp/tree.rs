@@ -64,7 +64,8 @@ pub(super) fn program(profile: Profile, own: Option<u32>) -> Vec<sock_filter> {
     if let Some(own) = own.filter(|_| matches!(profile, Profile::Child | Profile::Runner)) {
         program.extend(signal_itself(own));
     }
-    if let Some(own) = own.filter(|_| profile == Profile::Program) {
+    if let Some(own) = own.filter(|_| matches!(profile, Profile::Program | Profile::ProgramOnline))
+    {
         program.extend(signal_own_threads(own));
     }
     program.extend(search(&ranges(profile)));

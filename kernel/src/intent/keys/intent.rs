@@ -85,11 +85,35 @@ pub(in crate::intent) static GRANTS: Table =
             key("notify", Shape::Texts { example: "queue" }, "Names of channels: queues, webhooks")
                 .elsewhere(&["mq", "queues", "channels"]),
             later("secrets", "leave it out; secrets come in a later version"),
-            later("script", "leave it out; scripts run without network"),
+            key("script", Shape::Table(&SCRIPT_GRANTS), "What scripts may do besides computing")
+                .elsewhere(&["scripts"]),
             later("run", "leave it out; an intent can not start another one yet"),
             later("call", "leave it out; functions of a registry can not be called yet"),
         ],
     );
+
+/// `grants.script`.
+pub(in crate::intent) static SCRIPT_GRANTS: Table = Table::new(
+    "script grants",
+    "What scripts may do besides computing, which needs no grant",
+    &[
+        key(
+            "languages",
+            Shape::Texts { example: "python" },
+            "The languages in which scripts may be written; all without it",
+        )
+        .elsewhere(&["language", "lang"]),
+        key(
+            "network",
+            Shape::Flag,
+            "Whether scripts reach the addresses of `http`, through the runner's proxy and in no other way",
+        )
+        .elsewhere(&["net", "http"]),
+    ],
+);
+
+/// The languages of scripts, by their usual names.
+pub const LANGUAGES: &[&str] = &["javascript", "typescript", "python", "wasm", "rust", "go"];
 
 /// `grants.file`.
 pub(in crate::intent) static FILE_GRANTS: Table = Table::new(

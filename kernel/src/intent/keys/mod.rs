@@ -8,6 +8,7 @@ mod shape;
 mod step;
 
 pub(super) use intent::INTENT;
+pub use intent::LANGUAGES;
 pub(super) use shape::{Rule, Shape};
 pub(super) use step::{BACKOFF, ON_ERROR, ON_ITEM_ERROR, RETRY, STEP};
 
@@ -89,11 +90,11 @@ impl Definition {
 
 #[cfg(test)]
 mod tests {
-    use super::intent::{DEFAULTS, FILE_GRANTS, GRANTS, LIMITS, META};
+    use super::intent::{DEFAULTS, FILE_GRANTS, GRANTS, LIMITS, META, SCRIPT_GRANTS};
     use super::*;
 
-    const ALL: [&Table; 8] =
-        [&INTENT, &DEFAULTS, &LIMITS, &GRANTS, &FILE_GRANTS, &META, &STEP, &RETRY];
+    const ALL: [&Table; 9] =
+        [&INTENT, &DEFAULTS, &LIMITS, &GRANTS, &FILE_GRANTS, &SCRIPT_GRANTS, &META, &STEP, &RETRY];
 
     #[test]
     fn tables_name_each_key_once_and_refer_to_keys_they_have() {

@@ -1,0 +1,12 @@
+//! Scripts that may use the network: through the way out that they were given, and in no other way.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests may fail by panicking, and say what this host does not give"
+)]
+
+mod abuse;
+mod contract;
+mod layers;
+mod world;
