@@ -47,3 +47,14 @@ pub(crate) async fn run<T: Send + 'static>(
     });
     task.await.map_err(|error| Failure::bug(format!("blocking work: {error}")))?
 }
+
+/// Work above this size goes to a thread; below it, going there costs more than the work.
+const INLINE: usize = 64 * 1024;
+
+/// Computes over `size` bytes: at once when they are few, else on a thread that may take its time.
+pub(crate) async fn compute<T: Send + 'static>(
+    size: usize,
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    if size <= INLINE { work() } else { run(move |_| work()).await }
+}

@@ -14,18 +14,24 @@
 //! (`isolates`), keeping values and messages (`state-store`, behind the kernel's ports).
 
 mod access;
+mod age;
 mod atom;
 mod blocking;
 mod catalog;
+mod compression;
+mod content;
 mod context;
+mod dates;
 mod egress;
 mod files;
 mod input;
 mod marks;
 mod net;
 mod options;
+mod parse;
 mod runner;
 mod script;
+mod sealing;
 mod sqlite;
 
 mod compute_script;

@@ -16,3 +16,5 @@ pub(crate) use list::{Wanted, glob};
 pub(crate) use path::RelPath;
 pub(crate) use root::FileRoot;
 pub(crate) use write::Mode;
+#[cfg(test)]
+pub(crate) use write::hex;
