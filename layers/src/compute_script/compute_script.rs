@@ -3,7 +3,6 @@
 //! The code runs in another process, in a sandbox, with nothing but its variables. It answers with
 //! what it returns.
 
-use super::dependencies;
 use crate::atom::{Atom, Blocker, Card, Example, Frequency, IoType};
 use crate::context::Cx;
 use crate::input::{ByteSize, TimeSpan, bad};
@@ -15,6 +14,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+
+mod dependencies;
 
 /// Runs a script.
 pub(crate) struct ComputeScript;

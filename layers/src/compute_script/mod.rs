@@ -8,7 +8,6 @@ mod compress_data;
 mod compute_script;
 mod decompress_data;
 mod decrypt_data;
-mod dependencies;
 mod encrypt_data;
 mod format_date;
 mod generate_uuid;
