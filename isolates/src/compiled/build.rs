@@ -1,16 +1,19 @@
 //! The server's side of compiling.
 
 use super::BUILD;
-use super::builder::{Built, MOST_PROGRAM, MOST_SOURCE, Settings};
-use super::toolchain::Toolchain;
+use super::builder::{Built, DISK, MOST_PROGRAM, MOST_SOURCE, Settings};
+use super::toolchain::{PROGRAM, Toolchain};
+use super::{crates, memory};
 use crate::api::{Refused, Strength, WORKER_ARG};
 use crate::host::process::{self, Failure};
 use crate::native::child::unavailable;
 use crate::native::start::first_words;
+use crate::sandbox::program::FILES;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -35,6 +38,7 @@ pub(super) async fn build(
     strength: Strength,
     toolchain: &Toolchain,
     source: &str,
+    packages: Option<&Path>,
 ) -> Result<(Built, Vec<u8>), Refused> {
     if u64::try_from(source.len()).unwrap_or(u64::MAX) > MOST_SOURCE {
         return Err(unavailable("the script is longer than a compiler takes"));
@@ -49,13 +53,21 @@ pub(super) async fn build(
         steps: toolchain.steps.clone(),
         temporary: std::env::temp_dir(),
         limit: LIMIT,
+        product: PROGRAM.to_owned(),
+        packages: None,
+        disk: DISK,
+        files: FILES,
+    };
+    let settings = match packages {
+        None => settings,
+        Some(packages) => crates::with(settings, toolchain, packages).ok_or_else(no_cargo)?,
     };
     let failed = |error: &dyn std::fmt::Display| unavailable(&error.to_string());
     let settings = serde_json::to_string(&settings).map_err(|error| failed(&error))?;
     let (ours, theirs) = UnixStream::pair().map_err(|error| failed(&error))?;
     let cancel = Cancel(ours.try_clone().map_err(|error| failed(&error))?);
     let (tell, told) = oneshot::channel();
-    let source = source.to_owned();
+    let (source, watched) = (source.to_owned(), packages.is_some());
     // The kernel ends the process when the thread that started it ends.
     let thread = std::thread::Builder::new().name("jalm-build".to_owned());
     let begun = thread.spawn(move || {
@@ -63,7 +75,11 @@ pub(super) async fn build(
         let _ = tell.send(match process::start(&exe, &arguments, theirs.into()) {
             Err(failure) => Err(failure),
             Ok(mut child) => {
-                let built = talk(ours, &source);
+                let built = if watched {
+                    talk_watched(child.id(), ours, &source)
+                } else {
+                    talk(ours, &source)
+                };
                 end(&mut child);
                 built
             }
@@ -77,6 +93,36 @@ pub(super) async fn build(
         Ok(Ok(Err((layer, why)))) => Err(unavailable(&format!("{layer}: {why}"))),
         Ok(Err(_)) => Err(unavailable("the compiler's thread ended")),
         Err(_) => Err(unavailable("the compiler does not end")),
+    }
+}
+
+fn no_cargo() -> Refused {
+    Refused::NoInterpreter {
+        language: "rust",
+        why: "crates are compiled by the `cargo` beside `rustc`, or by one in PATH that is no link to rustup; there is none".to_owned(),
+    }
+}
+
+/// The same, while somebody looks how much memory it takes.
+fn talk_watched(pid: u32, socket: UnixStream, source: &str) -> Result<(Built, Vec<u8>), Failure> {
+    let failed = |error: std::io::Error| ("worker".to_owned(), error.to_string());
+    let stop = Cancel(socket.try_clone().map_err(failed)?);
+    let (over, too_much) = (AtomicBool::new(false), AtomicBool::new(false));
+    let built = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            memory::watch(pid, &over, || {
+                too_much.store(true, Ordering::SeqCst);
+                let _ = stop.0.shutdown(Shutdown::Both);
+            });
+        });
+        let built = talk(socket, source);
+        over.store(true, Ordering::SeqCst);
+        watch.thread().unpark();
+        built
+    });
+    match built {
+        Err(_) if too_much.load(Ordering::SeqCst) => Ok((Built::too_much(), Vec::new())),
+        built => built,
     }
 }
 

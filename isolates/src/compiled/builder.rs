@@ -5,13 +5,13 @@
 //! It watches over the compiler: at the deadline, or when the server closes the socket, it ends
 //! the compiler with everything that it has started, which cannot leave its process group.
 
-use super::toolchain::PROGRAM;
+use super::crates;
 use super::wrap::{self, Wrapped};
 use crate::api::Strength;
 use crate::languages::Language;
 use crate::native::start::{tell_failure, tell_process};
-use crate::sandbox::Missing;
 use crate::sandbox::program::{self, Bounds};
+use crate::sandbox::{Missing, packages_seen};
 use crate::worker::{fork, leave};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
@@ -29,6 +29,13 @@ use std::time::{Duration, Instant};
 
 const MIB: u64 = 1024 * 1024;
 
+/// Where a step works.
+struct Place<'a> {
+    folder: &'a Path,
+    /// The packages, as they are seen here.
+    packages: Option<&'a Path>,
+}
+
 /// Longer sources are no scripts.
 pub(crate) const MOST_SOURCE: u64 = 16 * MIB;
 
@@ -39,7 +46,7 @@ pub(crate) const MOST_PROGRAM: u64 = 64 * MIB;
 const MOST_SAID: u64 = 256 * 1024;
 
 /// All files of a compiler together, and each one.
-const DISK: u64 = 256 * MIB;
+pub(super) const DISK: u64 = 256 * MIB;
 
 /// Writable memory of each process of a compiler.
 const MEMORY: u64 = 1024 * MIB;
@@ -65,6 +72,12 @@ pub(crate) struct Settings {
     /// Of the compiler's environment.
     pub(crate) variables: Vec<String>,
     pub(crate) steps: Vec<Step>,
+    /// The program that comes of it, below the folder.
+    pub(crate) product: String,
+    /// The environment of packages that the script needs. What they make may be executed.
+    pub(crate) packages: Option<PathBuf>,
+    pub(crate) disk: u64,
+    pub(crate) files: u64,
     /// Where a folder may be made when there is none of its own.
     pub(crate) temporary: PathBuf,
     pub(crate) limit: Duration,
@@ -89,6 +102,13 @@ pub(crate) struct Built {
     pub(crate) shift: (u32, u32),
     /// Bytes of the program.
     pub(crate) size: u64,
+}
+
+impl Built {
+    /// A compiler that took more memory than there may be.
+    pub(super) fn too_much() -> Self {
+        Self { end: End::Signal(libc::SIGKILL), said: String::new(), shift: (0, 0), size: 0 }
+    }
 }
 
 /// Never returns: answers on the socket, and ends.
@@ -123,7 +143,10 @@ fn redirect(from: i32, to: i32) {
 
 fn work(socket: &OwnedFd, strength: Strength, settings: &Settings) -> Result<(), Missing> {
     let failed = |error: std::io::Error| Missing::new("worker", error);
-    let own = program::confine(strength, &settings.folders, None, DISK)?;
+    let packages = settings.packages.as_deref();
+    let (bytes, files, runs) = (settings.disk, settings.files, packages.is_some());
+    let disk = program::Disk { bytes, files, runs };
+    let own = program::confine(strength, &settings.folders, packages, disk)?;
     let process = pidfd_open(rustix::process::getpid(), PidfdFlags::empty());
     tell_process(socket, &process.map_err(|error| Missing::new("worker", error))?)?;
     let made = match own {
@@ -138,7 +161,8 @@ fn work(socket: &OwnedFd, strength: Strength, settings: &Settings) -> Result<(),
     };
     let folder = own.or(made.as_deref()).unwrap_or(Path::new("/tmp"));
     let built = File::from(socket.try_clone().map_err(failed)?);
-    let result = build(built, settings, folder);
+    let seen = packages.map(|packages| packages_seen(strength, packages));
+    let result = build(built, settings, folder, seen.as_deref());
     if let Some(made) = &made {
         let _ = std::fs::remove_dir_all(made);
     }
@@ -162,7 +186,12 @@ fn make_folder(above: &Path) -> std::io::Result<PathBuf> {
     }
 }
 
-fn build(mut socket: File, settings: &Settings, folder: &Path) -> Result<(), Missing> {
+fn build(
+    mut socket: File,
+    settings: &Settings,
+    folder: &Path,
+    packages: Option<&Path>,
+) -> Result<(), Missing> {
     let failed = |error: std::io::Error| Missing::new("worker", error);
     socket.write_all(b"R").map_err(failed)?;
     let mut length = [0; 8];
@@ -175,6 +204,10 @@ fn build(mut socket: File, settings: &Settings, folder: &Path) -> Result<(), Mis
     for (name, text) in files {
         std::fs::write(folder.join(name), text).map_err(failed)?;
     }
+    if let Some(packages) = packages {
+        crates::lay_out(folder, packages).map_err(failed)?;
+    }
+    let place = Place { folder, packages };
     let open = std::fs::OpenOptions::new()
         .append(true)
         .read(true)
@@ -184,7 +217,7 @@ fn build(mut socket: File, settings: &Settings, folder: &Path) -> Result<(), Mis
     let deadline = Instant::now() + settings.limit;
     let mut end = End::Done;
     for step in &settings.steps {
-        end = run(step, settings, folder, &said, &socket, deadline)?;
+        end = run(step, settings, &place, &said, &socket, deadline)?;
         if end != End::Done {
             break;
         }
@@ -196,7 +229,11 @@ fn build(mut socket: File, settings: &Settings, folder: &Path) -> Result<(), Mis
     if end == End::Code(NOT_LOCKED_IN) {
         return Err(Missing::new("worker", said));
     }
-    let program = if end == End::Done { read_program(folder).map_err(failed)? } else { Vec::new() };
+    let program = if end == End::Done {
+        read_program(&folder.join(&settings.product)).map_err(failed)?
+    } else {
+        Vec::new()
+    };
     let size = u64::try_from(program.len()).unwrap_or(u64::MAX);
     let head = serde_json::to_vec(&Built { end, said, shift, size }).unwrap_or_default();
     let length = u64::try_from(head.len()).unwrap_or(0).to_le_bytes();
@@ -207,9 +244,9 @@ fn build(mut socket: File, settings: &Settings, folder: &Path) -> Result<(), Mis
 }
 
 /// What the compiler left may be anything: only a plain file is read, and only so much of it.
-fn read_program(folder: &Path) -> std::io::Result<Vec<u8>> {
+fn read_program(path: &Path) -> std::io::Result<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = rustix::fs::open(folder.join(PROGRAM), flags, Mode::empty())?;
+    let file = rustix::fs::open(path, flags, Mode::empty())?;
     let found = rustix::fs::fstat(&file)?;
     if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
         return Err(std::io::Error::other("the compiler left no program"));
@@ -223,14 +260,14 @@ fn read_program(folder: &Path) -> std::io::Result<Vec<u8>> {
 fn run(
     step: &Step,
     settings: &Settings,
-    folder: &Path,
+    place: &Place<'_>,
     said: &File,
     socket: &File,
     deadline: Instant,
 ) -> Result<End, Missing> {
     let failed = |error: &dyn std::fmt::Display| Missing::new("worker", error);
     let Some(pid) = fork().map_err(|error| failed(&error))? else {
-        begin(step, settings, folder, said)
+        begin(step, settings, place, said)
     };
     // Both do it, so that it is done whoever comes first.
     let _ = setpgid(Some(pid), Some(pid));
@@ -284,10 +321,10 @@ fn ends(process: &OwnedFd, socket: &File, deadline: Instant) -> bool {
 }
 
 /// The new process: locks itself in and becomes the compiler, or says why not.
-fn begin(step: &Step, settings: &Settings, folder: &Path, said: &File) -> ! {
+fn begin(step: &Step, settings: &Settings, place: &Place<'_>, said: &File) -> ! {
     redirect(said.as_raw_fd(), 1);
     redirect(said.as_raw_fd(), 2);
-    let why = match start(step, settings, folder) {
+    let why = match start(step, settings, place) {
         Ok(error) => format!("{} cannot be started: {error}", step.program.display()),
         Err(missing) => format!("{}: {}", missing.layer, missing.why),
     };
@@ -295,7 +332,8 @@ fn begin(step: &Step, settings: &Settings, folder: &Path, said: &File) -> ! {
     leave(NOT_LOCKED_IN)
 }
 
-fn start(step: &Step, settings: &Settings, folder: &Path) -> Result<std::io::Error, Missing> {
+fn start(step: &Step, settings: &Settings, place: &Place<'_>) -> Result<std::io::Error, Missing> {
+    let Place { folder, packages } = *place;
     let failed = |error: rustix::io::Errno| Missing::new("worker", error);
     setpgid(None, None).map_err(failed)?;
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed)?;
@@ -308,17 +346,27 @@ fn start(step: &Step, settings: &Settings, folder: &Path) -> Result<std::io::Err
     let mut variables = settings.variables.clone();
     variables.extend(["PATH=/usr/bin:/bin".to_owned(), "LC_ALL=C".to_owned()]);
     variables.push(format!("TMPDIR={}", folder.display()));
+    if packages.is_some() {
+        let folder = folder.display().to_string();
+        for variable in &mut variables {
+            *variable = variable.replace(crates::FOLDER, &folder);
+        }
+        variables.push(format!("HOME={folder}"));
+    }
     let variables = texts(&variables)?;
     let executable: Vec<&Path> = settings.executable.iter().map(PathBuf::as_path).collect();
+    let mut readable = settings.readable.clone();
+    readable.extend(packages.map(Path::to_owned));
     let bounds = Bounds {
         executable: &executable,
-        readable: &settings.readable,
+        readable: &readable,
         own: Some(folder),
         memory: MEMORY,
-        file_size: DISK,
+        file_size: settings.disk,
         seconds: Some(settings.limit.as_secs().saturating_add(1)),
         programs: settings.programs,
         port: None,
+        own_programs: packages.is_some(),
     };
     let locked = program::lock(program::open(&step.program)?, &bounds)?;
     Ok(locked.start(&arguments, &variables))

@@ -73,6 +73,7 @@ fn start(socket: &OwnedFd, strength: Strength, network: bool) -> Result<Missing,
         seconds: Some(order.seconds),
         programs: false,
         port,
+        own_programs: false,
     };
     let locked = program::lock(program, &bounds)?;
     let mut variables =

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) type Key = [u8; 32];
 
 /// The key of a source.
-pub(crate) fn key(language: Language, version: &str, source: &str) -> Key {
+pub(crate) fn key(language: Language, version: &str, packages: &str, source: &str) -> Key {
     let mut hash = Sha256::new();
-    for part in [language.name(), version, super::wrap::VERSION, source] {
+    for part in [language.name(), version, super::wrap::VERSION, packages, source] {
         hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
         hash.update(part);
     }
@@ -101,11 +101,12 @@ mod tests {
     #[test]
     fn every_part_is_in_the_key() {
         let all = [
-            key(Language::Rust, "1", "a"),
-            key(Language::Go, "1", "a"),
-            key(Language::Rust, "2", "a"),
-            key(Language::Rust, "1", "b"),
-            key(Language::Rust, "1a", ""),
+            key(Language::Rust, "1", "", "a"),
+            key(Language::Go, "1", "", "a"),
+            key(Language::Rust, "2", "", "a"),
+            key(Language::Rust, "1", "", "b"),
+            key(Language::Rust, "1a", "", ""),
+            key(Language::Rust, "1", "a", ""),
         ];
         let different: std::collections::HashSet<_> = all.iter().collect();
         assert_eq!(different.len(), all.len());

@@ -59,11 +59,22 @@ struct Span {
     is_primary: bool,
 }
 
+/// What Cargo makes of a message of the compiler.
+#[derive(Deserialize)]
+struct Passed {
+    message: Message,
+}
+
+fn message(line: &str) -> Option<Message> {
+    let passed = || serde_json::from_str(line).ok().map(|Passed { message }| message);
+    serde_json::from_str(line).ok().or_else(passed)
+}
+
 /// One message a line, as JSON.
 fn rust(said: &str) -> ScriptError {
     let messages: Vec<Message> = said
         .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter_map(message)
         .filter(|message: &Message| message.level.starts_with("error"))
         .collect();
     let place = |message: &Message| {
@@ -108,9 +119,12 @@ fn go(said: &str) -> ScriptError {
 }
 
 fn nothing(tool: &str, said: &str) -> ScriptError {
-    let first = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("it does not say why");
+    // Cargo tells of what it has done as JSON.
+    let lines = || said.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('{'));
+    let error = lines().find(|line| line.starts_with("error"));
+    let first = error.or_else(|| lines().next()).unwrap_or("it does not say why");
     ScriptError {
-        traceback: Some(head(said)),
+        traceback: Some(head(&lines().collect::<Vec<_>>().join("\n"))),
         ..ScriptError::new("script_syntax", format!("{tool}'s compiler made no program: {first}"))
     }
 }

@@ -24,6 +24,8 @@
 //! | `wrap` | from a script to the files of a program |
 //! | `builder` | the worker's side of compiling |
 //! | `build` | the server's side of it |
+//! | `crates` | compiling with crates, by Cargo |
+//! | `memory` | watching what that takes |
 //! | `messages` | what compilers say, for the author |
 //! | `kept` | programs in memory |
 //! | `enter` | the worker's side of running |
@@ -32,9 +34,11 @@
 
 mod build;
 mod builder;
+mod crates;
 mod ended;
 mod enter;
 mod kept;
+mod memory;
 mod messages;
 mod run;
 mod standard;

@@ -8,6 +8,7 @@ use super::kept::{Binary, Kept, key, sealed};
 use super::toolchain::Toolchain;
 use super::{RUN, messages};
 use crate::api::{Limits, Options, Refused, Script, ScriptError, Verdict};
+use crate::deps::Environment;
 use crate::languages::Language;
 use crate::native::ahead::Ahead;
 use crate::native::child::{Child, GONE_LIMIT, unavailable};
@@ -57,11 +58,13 @@ impl Compiled {
         &self,
         options: &Options,
         script: &Script,
+        environment: Option<&Environment>,
     ) -> Result<Result<Arc<Binary>, Verdict>, Refused> {
         let begin = Instant::now();
         let toolchain = self.toolchain(options, script.language).await?;
         let strength = self.ahead.strength(options, NO_SETTINGS).await?;
-        let key = key(script.language, &toolchain.version, &script.source);
+        let packages = environment.map_or("", |environment| environment.key.as_str());
+        let key = key(script.language, &toolchain.version, packages, &script.source);
         if let Some(binary) = self.kept.get(&key) {
             return Ok(Ok(binary));
         }
@@ -72,8 +75,9 @@ impl Compiled {
             return Ok(Ok(binary));
         }
         self.compilations.fetch_add(1, Ordering::Relaxed);
-        let (built, program) =
-            build(options.worker_exe.clone(), strength, toolchain, &script.source).await?;
+        let folder = environment.map(|environment| environment.folder.as_path());
+        let exe = options.worker_exe.clone();
+        let (built, program) = build(exe, strength, toolchain, &script.source, folder).await?;
         if built.end != End::Done || program.is_empty() {
             let error = messages::error(script.language, &script.source, &built);
             let error = error.unwrap_or_else(|| {
@@ -172,8 +176,9 @@ impl Compiled {
         };
         let find = || async {
             let (name, search) = (name.clone(), std::env::var_os("PATH"));
+            let cargo = options.dependencies.cargo.clone();
             let found = tokio::task::spawn_blocking(move || {
-                Toolchain::find(language, &name, search.as_deref())
+                Toolchain::find(language, &name, &cargo, search.as_deref())
             });
             found.await.unwrap_or_else(|error| Err(error.to_string()))
         };

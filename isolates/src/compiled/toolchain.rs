@@ -1,6 +1,7 @@
 //! The host's compilers, and the folders they must see.
 
 use super::builder::Step;
+use super::crates::Cargo;
 use super::standard;
 use crate::languages::Language;
 use crate::native::interpreter::{folders, locate};
@@ -27,6 +28,8 @@ pub(crate) struct Toolchain {
     pub(crate) programs: bool,
     pub(crate) variables: Vec<String>,
     pub(crate) steps: Vec<Step>,
+    /// For scripts with crates, if there is one.
+    pub(crate) cargo: Option<Cargo>,
     /// What must stay as long as this.
     _kept: Option<std::sync::Arc<standard::Folder>>,
 }
@@ -46,16 +49,17 @@ impl Toolchain {
     pub(crate) fn find(
         language: Language,
         name: &Path,
+        cargo: &Path,
         search: Option<&OsStr>,
     ) -> Result<Self, String> {
         let shown = name.display();
         let setting = if language == Language::Go { "isolation.go" } else { "isolation.rustc" };
         let found = locate(name, search)
             .ok_or_else(|| format!("there is no `{shown}` here (setting `{setting}`)"))?;
-        if language == Language::Go { Self::go(&found) } else { Self::rust(&found, search) }
+        if language == Language::Go { Self::go(&found) } else { Self::rust(&found, cargo, search) }
     }
 
-    fn rust(rustc: &Path, search: Option<&OsStr>) -> Result<Self, String> {
+    fn rust(rustc: &Path, cargo: &Path, search: Option<&OsStr>) -> Result<Self, String> {
         // What is in PATH may only lead to it.
         let root = PathBuf::from(ask(rustc, &["--print", "sysroot"])?.trim());
         let version = ask(rustc, &["-vV"])?;
@@ -76,6 +80,19 @@ impl Toolchain {
         if minor(&version).is_some_and(|minor| minor >= 90) {
             arguments.push("-Clinker-features=-lld".to_owned());
         }
+        let flags = arguments.iter().filter(|argument| {
+            ["-Clinker-features", "--sysroot", "--cap-lints"]
+                .iter()
+                .any(|flag| argument.starts_with(flag))
+        });
+        let flags = flags.cloned().collect();
+        let cargo = find_cargo(&root, cargo, search);
+        let cargo = cargo.map(|program| Cargo {
+            program,
+            compiler: compiler.clone(),
+            linker: linker.clone(),
+            flags,
+        });
         let version = format!("{version}\n{}", arguments.join(" "));
         let mut executable = system();
         executable.extend(linkers);
@@ -91,6 +108,7 @@ impl Toolchain {
             readable: Vec::new(),
             programs: true,
             variables: vec![format!("LD_LIBRARY_PATH={}", libraries.display())],
+            cargo,
             steps: vec![Step { program: compiler, arguments }],
             _kept: None,
         })
@@ -130,10 +148,20 @@ impl Toolchain {
             readable,
             programs: false,
             variables: Vec::new(),
+            cargo: None,
             steps,
             _kept: Some(std::sync::Arc::new(standard)),
         })
     }
+}
+
+/// Cargo itself: the one that came with the compiler, else the one of this name. Rustup's is only
+/// a link to a program that chooses one, and cannot in a sandbox.
+fn find_cargo(root: &Path, name: &Path, search: Option<&OsStr>) -> Option<PathBuf> {
+    let beside = root.join("bin/cargo").canonicalize().ok();
+    let named = || locate(name, search)?.canonicalize().ok();
+    let cargo = |path: &PathBuf| path.file_name().is_some_and(|name| name != "rustup");
+    beside.filter(cargo).or_else(|| named().filter(cargo))
 }
 
 /// 95 of `rustc 1.95.0 (…)`.
@@ -195,15 +223,18 @@ mod tests {
     #[test]
     fn what_is_not_there_is_told_with_its_setting() {
         let none = Some(OsStr::new("/nowhere"));
-        let error = Toolchain::find(Language::Rust, Path::new("rustc"), none).unwrap_err();
+        let error = Toolchain::find(Language::Rust, Path::new("rustc"), Path::new("cargo"), none)
+            .unwrap_err();
         assert!(error.contains("`rustc`") && error.contains("`isolation.rustc`"), "{error}");
-        let error = Toolchain::find(Language::Go, Path::new("go"), none).unwrap_err();
+        let error =
+            Toolchain::find(Language::Go, Path::new("go"), Path::new("cargo"), none).unwrap_err();
         assert!(error.contains("`go`") && error.contains("`isolation.go`"), "{error}");
     }
 
     #[test]
     fn what_is_no_compiler_is_told() {
-        let error = Toolchain::find(Language::Go, Path::new("/bin/true"), None).unwrap_err();
+        let error = Toolchain::find(Language::Go, Path::new("/bin/true"), Path::new("cargo"), None)
+            .unwrap_err();
         assert!(error.contains("does not answer as Go does"), "{error}");
     }
 }

@@ -1,6 +1,7 @@
 //! Who pins and installs, by where packages come from.
 
 use super::Settings;
+use super::cargo::Cargo;
 use super::error::DependencyError;
 use super::lock::Lock;
 use super::npm::Npm;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 pub(super) enum Installer {
     Python(Python),
     Npm(Npm),
+    Cargo(Cargo),
 }
 
 impl Installer {
@@ -23,9 +25,10 @@ impl Installer {
         match source {
             Source::Python => Python::find(&options.python, &settings.uv).map(Self::Python),
             Source::Npm => Npm::find(&settings.npm).map(Self::Npm),
-            Source::Cargo | Source::Go => Err(DependencyError::bad(
-                "scripts in Rust and Go cannot have dependencies yet",
-                "use their standard libraries",
+            Source::Cargo => Cargo::find(&settings.cargo).map(Self::Cargo),
+            Source::Go => Err(DependencyError::bad(
+                "scripts in Go cannot have dependencies yet",
+                "use its standard library",
             )),
         }
     }
@@ -34,6 +37,8 @@ impl Installer {
     pub(super) fn platform(&self) -> String {
         match self {
             Self::Python(python) => python.platform(),
+            // Sources.
+            Self::Cargo(_) => String::new(),
             Self::Npm(_) => format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         }
     }
@@ -42,7 +47,7 @@ impl Installer {
     pub(super) fn fits(&self, wanted: &Requirements) -> Result<(), DependencyError> {
         match self {
             Self::Python(python) => python.fits(wanted),
-            Self::Npm(_) => Ok(()),
+            Self::Npm(_) | Self::Cargo(_) => Ok(()),
         }
     }
 
@@ -57,6 +62,7 @@ impl Installer {
         match self {
             Self::Python(python) => python.pin(wanted, folder, settings, exe).await,
             Self::Npm(npm) => npm.pin(wanted, folder, settings, exe).await,
+            Self::Cargo(cargo) => cargo.pin(wanted, folder, settings, exe).await,
         }
     }
 
@@ -71,6 +77,7 @@ impl Installer {
         match self {
             Self::Python(python) => python.install(lock, folder, settings, exe).await,
             Self::Npm(npm) => npm.install(lock, folder, settings, exe).await,
+            Self::Cargo(cargo) => cargo.install(lock, folder, settings, exe).await,
         }
     }
 }

@@ -23,10 +23,12 @@
 //! | `installer` | who pins and installs what |
 //! | `python` | uv and pip |
 //! | `npm` | npm |
+//! | `cargo` | Cargo |
 //! | `versions` | what `requires-python` means |
 //! | `error` | why it cannot be had |
 
 mod block;
+mod cargo;
 mod error;
 mod installer;
 mod keeper;

@@ -172,7 +172,7 @@ impl Isolates {
             }
             Route::Compiled(script) => {
                 let compiled = &self.0.compiled;
-                match compiled.program(&self.0.options, &script).await? {
+                match compiled.program(&self.0.options, &script, environment).await? {
                     Err(wrong) => Ok(wrong),
                     Ok(program) => {
                         let permit = self.0.permits.acquire().await;

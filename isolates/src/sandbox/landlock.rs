@@ -20,6 +20,8 @@ pub(super) enum Use {
     Execute,
     /// Everything that cannot lead outside: no devices, no sockets, no pipes, no programs.
     Own,
+    /// The same, with programs.
+    OwnPrograms,
     /// Reading and writing a device.
     Device,
 }
@@ -30,6 +32,7 @@ impl Use {
         match self {
             Self::Read => read,
             Self::Execute => read | AccessFs::Execute,
+            Self::OwnPrograms => Self::Own.access() | AccessFs::Execute,
             Self::Own => {
                 let not = AccessFs::Execute
                     | AccessFs::MakeChar

@@ -33,7 +33,16 @@ const MIB: u64 = 1024 * 1024;
 pub(crate) const DISK: u64 = 64 * MIB;
 
 /// So many files may be in it.
-const FILES: u64 = 4096;
+pub(crate) const FILES: u64 = 4096;
+
+/// A folder of a program's own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Disk {
+    pub(crate) bytes: u64,
+    pub(crate) files: u64,
+    /// Whether what is in it may be executed.
+    pub(crate) runs: bool,
+}
 
 /// What a program may see and take.
 pub(crate) struct Room<'a> {
@@ -90,6 +99,7 @@ pub(crate) fn enter(
         seconds: None,
         programs: false,
         port,
+        own_programs: false,
     };
     lock(open(room.program)?, &bounds)
 }
@@ -102,7 +112,8 @@ pub(crate) fn settle(
     network: bool,
     begun: impl FnOnce(OwnedFd) -> Result<(), Missing>,
 ) -> Result<Settled, Missing> {
-    let Settled { own, gate } = confine_with(strength, shown, DISK, network)?;
+    let disk = Disk { bytes: DISK, files: FILES, runs: false };
+    let Settled { own, gate } = confine_with(strength, shown, disk, network)?;
     let tell = |pid: Pid| {
         let process = pidfd_open(pid, PidfdFlags::empty());
         begun(process.map_err(|error| Missing::new("worker", error))?)
@@ -130,23 +141,24 @@ pub(crate) fn confine(
     strength: Strength,
     folders: &[PathBuf],
     packages: Option<&Path>,
-    bytes: u64,
+    disk: Disk,
 ) -> Result<Option<&'static Path>, Missing> {
     let shown = Shown { folders, packages, certificates: false };
-    confine_with(strength, shown, bytes, false).map(|settled| settled.own)
+    confine_with(strength, shown, disk, false).map(|settled| settled.own)
 }
 
 fn confine_with(
     strength: Strength,
     shown: Shown<'_>,
-    bytes: u64,
+    disk: Disk,
     network: bool,
 ) -> Result<Settled, Missing> {
     limits::no_privileges()?;
     let full = strength >= Strength::A && !off("namespaces");
     let mut gate = None;
     if full {
-        let tmp = root::Tmp { bytes, files: FILES };
+        let Disk { bytes, files, runs } = disk;
+        let tmp = root::Tmp { bytes, files, runs };
         namespaces::enter(|| root::with(shown, Some(&tmp)))?;
         if network {
             gate = Some(network::open()?);
@@ -181,6 +193,8 @@ pub(crate) struct Bounds<'a> {
     pub(crate) programs: bool,
     /// The port of its way out.
     pub(crate) port: Option<u16>,
+    /// Whether what it writes is executable, too.
+    pub(crate) own_programs: bool,
 }
 
 /// The second half: from here on, nothing but the start of the program can be done.
@@ -199,7 +213,8 @@ pub(crate) fn lock(program: OwnedFd, bounds: &Bounds<'_>) -> Result<Locked, Miss
         let mut allowed = vec![(Path::new("/dev/null"), Use::Device)];
         allowed.extend(bounds.executable.iter().map(|path| (*path, Use::Execute)));
         allowed.extend(bounds.readable.iter().map(|path| (path.as_path(), Use::Read)));
-        allowed.extend(bounds.own.map(|path| (path, Use::Own)));
+        let own = if bounds.own_programs { Use::OwnPrograms } else { Use::Own };
+        allowed.extend(bounds.own.map(|path| (path, own)));
         allowed.extend(bounds.port.map(|_| (Path::new(network::CERTIFICATES), Use::Read)));
         landlock::enter_but(&allowed, bounds.port)?;
     }

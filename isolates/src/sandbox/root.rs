@@ -36,6 +36,8 @@ pub(super) fn empty() -> Result<(), Missing> {
 pub(super) struct Tmp {
     pub(super) bytes: u64,
     pub(super) files: u64,
+    /// Whether what is in it may be executed.
+    pub(super) runs: bool,
 }
 
 /// Where installed packages are in a root of its own: in the place of the host they might be below
@@ -99,10 +101,11 @@ pub(super) fn with(shown: Shown<'_>, tmp: Option<&Tmp>) -> Result<(), Missing> {
     }
     let own = inside(Path::new("/tmp"));
     make_folder(&own)?;
-    if let Some(Tmp { bytes, files }) = tmp {
+    if let Some(Tmp { bytes, files, runs }) = tmp {
+        let flags = if *runs { flags } else { flags | MountFlags::NOEXEC };
         let options = CString::new(format!("size={bytes},nr_inodes={files},mode=700"));
         let options = options.map_err(|error| Missing::new(LAYER, error))?;
-        mount("script", &own, "tmpfs", flags | MountFlags::NOEXEC, Some(options.as_c_str()))
+        mount("script", &own, "tmpfs", flags, Some(options.as_c_str()))
             .map_err(failed("mounting /tmp"))?;
     }
     make_folder(&inside(Path::new("/dev")))?;

@@ -70,3 +70,40 @@ async fn six_of_pypi() {
         assert_eq!((other.code, other.may_pass()), ("dependency_unreachable", true), "{other:?}");
     }
 }
+
+#[tokio::test]
+async fn itoa_of_crates_io() {
+    let given = json!({ "itoa": "=1.0.15" });
+    for strength in STRENGTHS {
+        let mut world = World::real(strength);
+        let environment = world.prepare(Language::Rust, given.clone(), None).await.unwrap();
+        assert_eq!(packages(&environment), json!(["itoa==1.0.15"]));
+        let source = "fn run() -> String {\n    itoa::Buffer::new().format(7 * 6).to_owned()\n}\n";
+        assert_eq!(world.good(Language::Rust, source, &environment).await, "42");
+        let wrong = "fn run() -> u8 {\n    let a: u8 = itoa::nothing();\n    a\n}\n";
+        let error = world.run(Language::Rust, wrong, Some(&environment)).await.unwrap_err();
+        assert_eq!((error.code.as_ref(), error.line), ("script_syntax", Some(2)), "{error:?}");
+        let none = world.run(Language::Rust, source, None).await.unwrap_err();
+        assert_eq!(none.code, "script_syntax", "{none:?}");
+        // Offline, as far as an installer can tell.
+        world
+            .restart(|settings| {
+                settings.environment.insert("CARGO_NET_OFFLINE".to_owned(), "true".to_owned());
+            })
+            .await;
+        let again = world.prepare(Language::Rust, given.clone(), None).await.unwrap();
+        assert_eq!(again.lock(), environment.lock());
+    }
+}
+
+/// Macros and build scripts are compiled and run in the sandbox.
+#[tokio::test]
+async fn serde_of_crates_io_with_its_macros() {
+    let given = json!({ "serde": { "version": "1", "features": ["derive"] }, "serde_json": "1" });
+    for strength in STRENGTHS {
+        let world = World::real(strength);
+        let environment = world.prepare(Language::Rust, given.clone(), None).await.unwrap();
+        let source = "#[derive(serde::Serialize)]\nstruct Point { x: i32 }\nfn run() -> String {\n    serde_json::to_string(&Point { x: 7 }).unwrap()\n}\n";
+        assert_eq!(world.good(Language::Rust, source, &environment).await, r#"{"x":7}"#);
+    }
+}

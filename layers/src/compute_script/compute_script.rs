@@ -29,8 +29,7 @@ pub(crate) struct Input {
     /// For `wasm`: a module or component, as WAT text or as base64. A WASI command reads the
     /// variables as JSON from its standard input and prints its result; a plain module exports
     /// `main`, which takes and gives numbers: by the names of its parameters, if it has them all,
-    /// else in the order of the variables. For `rust` and `go`, which have their standard libraries
-    /// and nothing else: a program whose `main` reads the variables as JSON from standard input and
+    /// else in the order of the variables. For `rust` and `go`: a program whose `main` reads the variables as JSON from standard input and
     /// prints its result; or Rust's `fn run(…)`, whose parameters are filled by name, Go's
     /// `func run(vars map[string]any) (any, error)`; or a body, which finds the variables in `vars`.
     script: String,
@@ -46,8 +45,8 @@ pub(crate) struct Input {
     #[serde(default)]
     variables: Map<String, Value>,
     /// Packages that the script needs, of its language's registry: a list of requirements for
-    /// Python (`["six>=1.16"]`), a map of names to versions for `runtime: node`, Rust and Go
-    /// (`{is-number: ^7.0.0}`). The script itself may name them instead, in a block of comments:
+    /// Python (`["six>=1.16"]`), a map of names to versions for `runtime: node` and Rust
+    /// (`{is-number: ^7.0.0}`, `{serde: {version: "1", features: [derive]}}`). The script itself may name them instead, in a block of comments:
     /// for Python that of PEP 723 (`# /// script`), for the others the same behind `//`. They are
     /// pinned at the first attempt and installed before the script runs; the step's `timeout`
     /// counts for that, too.

@@ -58,6 +58,7 @@ pub(super) fn allowed(profile: Profile) -> Vec<(u32, Allowed)> {
             all.extend(same.map(|(call, when)| (*call, Allowed::If(when))));
             all.push((libc::SYS_clone, Allowed::If(NO_NAMESPACES)));
             all.push((libc::SYS_execveat, Allowed::If(START)));
+            all.push((libc::SYS_tgkill, Allowed::If(WAKE)));
         }
         Profile::Native | Profile::Program | Profile::NativeOnline | Profile::ProgramOnline => {
             all.extend(always(NATIVE).chain(always(NATIVE_HERE)));
@@ -295,10 +296,11 @@ const ONLINE_IF: &[(c_long, &[Condition])] = &[
 ];
 
 /// What a compiler needs besides. Nothing by which a process leaves its group: by that, it is ended.
-const BUILD: &[c_long] = &[libc::SYS_execve, libc::SYS_wait4, libc::SYS_waitid];
+/// Landlock says what may be linked to where.
+const BUILD: &[c_long] = &[libc::SYS_execve, libc::SYS_wait4, libc::SYS_waitid, libc::SYS_linkat];
 
 #[cfg(target_arch = "x86_64")]
-const BUILD_HERE: &[c_long] = &[libc::SYS_vfork];
+const BUILD_HERE: &[c_long] = &[libc::SYS_vfork, libc::SYS_link];
 #[cfg(not(target_arch = "x86_64"))]
 const BUILD_HERE: &[c_long] = &[];
 
@@ -314,6 +316,11 @@ const THREAD: u32 = libc::CLONE_THREAD as u32;
 
 /// Threads and processes.
 const NO_NAMESPACES: &[Condition] = &[Condition { argument: 0, mask: NEW, values: &[0] }];
+
+/// How a compiler wakes a thread of its own. Landlock lets signals reach only what is locked in with
+/// it.
+const WAKE: &[Condition] =
+    &[Condition { argument: 2, mask: u32::MAX, values: &[libc::SIGUSR1 as u32] }];
 
 /// A process' own limits: hard ones cannot be raised.
 const OWN_LIMITS: &[Condition] = &[Condition { argument: 0, mask: u32::MAX, values: &[0] }];
@@ -341,7 +348,11 @@ const CONDITIONAL: &[(c_long, &[Condition])] = &[
         libc::SYS_socketpair,
         &[
             Condition { argument: 0, mask: u32::MAX, values: &[libc::AF_UNIX as u32] },
-            Condition { argument: 1, mask: 0xf, values: &[libc::SOCK_STREAM as u32] },
+            Condition {
+                argument: 1,
+                mask: 0xf,
+                values: &[libc::SOCK_STREAM as u32, libc::SOCK_SEQPACKET as u32],
+            },
         ],
     ),
     // Everything but who is to be sent signals.
