@@ -5,6 +5,8 @@ use crate::atom::Card;
 use crate::catalog::{AtomCatalog, catalog};
 use crate::context::Cx;
 use crate::files::FileRoot;
+use crate::io_http::auth_token::fetch::Kept;
+use crate::jwks::Jwks;
 use crate::net::{Guard, Net};
 use crate::options::{Options, SetupError};
 use crate::sqlite::Databases;
@@ -30,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) kv: Arc<dyn Kv>,
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) isolates: Isolates,
+    pub(crate) jwks: Jwks,
+    pub(crate) tokens: Kept,
 }
 
 impl Layers {
@@ -46,6 +50,8 @@ impl Layers {
             kv,
             queue,
             isolates,
+            jwks: Jwks::default(),
+            tokens: Kept::default(),
         };
         Ok(Arc::new(Self { shared: Arc::new(shared) }))
     }
@@ -60,6 +66,12 @@ impl Layers {
     #[cfg(test)]
     pub(crate) fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.shared)
+    }
+
+    /// How soon an unknown key name may lead to another fetch.
+    #[cfg(test)]
+    pub(crate) fn set_jwks_pause(&self, pause: Duration) {
+        self.shared.jwks.set_pause(pause);
     }
 
     /// All atoms with cards, schemas and examples.

@@ -133,10 +133,11 @@ impl Atom for DecryptData {
                     None => None,
                 };
                 let data = blocking::run(move |_| {
+                    // Held by the work itself, which goes on when the call is aborted.
+                    let _permit = permit;
                     age::decrypt(&sealed, &keys).map_err(|broken| failure(&broken))
                 })
                 .await?;
-                drop(permit);
                 (Method::Age, data)
             }
         };

@@ -137,9 +137,12 @@ impl Atom for EncryptData {
                     To::Passphrase(..) => Some(STRETCHING.acquire().await.map_err(Failure::bug)?),
                     To::Recipients(_) => None,
                 };
-                let file =
-                    blocking::run(move |_| age::encrypt(&data, &to).map_err(Failure::bug)).await?;
-                drop(permit);
+                let file = blocking::run(move |_| {
+                    // Held by the work itself, which goes on when the call is aborted.
+                    let _permit = permit;
+                    age::encrypt(&data, &to).map_err(Failure::bug)
+                })
+                .await?;
                 let encrypted =
                     if input.armor { age::armored(&file) } else { STANDARD.encode(file) };
                 Ok(Output { encrypted, method: Method::Age, bytes })

@@ -6,6 +6,7 @@
 
 mod append;
 mod list;
+mod log;
 mod path;
 mod root;
 #[cfg(test)]
@@ -13,8 +14,7 @@ mod tests;
 mod write;
 
 pub(crate) use list::{Wanted, glob};
+pub(crate) use log::Rotation;
 pub(crate) use path::RelPath;
-pub(crate) use root::FileRoot;
-pub(crate) use write::Mode;
-#[cfg(test)]
-pub(crate) use write::hex;
+pub(crate) use root::{CHUNK, FileRoot, Opened};
+pub(crate) use write::{Mode, Pending, Written, hex};

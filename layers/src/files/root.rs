@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// How much is read or written between two looks at the abort flag.
-pub(super) const CHUNK: usize = 256 * 1024;
+pub(crate) const CHUNK: usize = 256 * 1024;
 const APPEND_LOCKS: usize = 64;
 
 /// The folder below which all file steps work. Cheap to clone.
@@ -47,6 +47,25 @@ impl FileRoot {
             let real = existing(&dir, &access, &path, FileUse::Read)?;
             let mut file = open_file(&dir, &path, &real)?;
             read_bounded(&mut file, &path, most, abort)
+        })
+        .await
+    }
+
+    /// Opens a file of at most `most` bytes for reading in pieces.
+    pub(crate) async fn open_read(
+        &self,
+        access: Access,
+        path: RelPath,
+        most: ByteSize,
+    ) -> Result<Opened, Failure> {
+        access.file(path.as_str(), FileUse::Read)?;
+        let dir = Arc::clone(&self.dir);
+        blocking::run(move |_| {
+            let real = existing(&dir, &access, &path, FileUse::Read)?;
+            let file = open_file(&dir, &path, &real)?;
+            let length = file.metadata().map_err(|error| io_failure("read", &path, &error))?.len();
+            let opened = Opened { file, length, path };
+            if length > most.0 { Err(opened.too_large(most)) } else { Ok(opened) }
         })
         .await
     }
@@ -87,6 +106,25 @@ impl FileRoot {
             }
         })
         .await
+    }
+}
+
+/// A file that is read in pieces.
+pub(crate) struct Opened {
+    pub(crate) file: File,
+    /// When it was opened.
+    pub(crate) length: u64,
+    path: RelPath,
+}
+
+impl Opened {
+    pub(crate) fn failed(&self, error: &std::io::Error) -> Failure {
+        io_failure("read", &self.path, error)
+    }
+
+    pub(crate) fn too_large(&self, most: ByteSize) -> Failure {
+        let what = format!("`{}` is larger than {most}", self.path);
+        Failure::permanent("file_too_large", what).hint("raise `max_bytes`")
     }
 }
 

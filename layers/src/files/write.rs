@@ -123,6 +123,11 @@ impl Pending {
         Ok(())
     }
 
+    /// SHA-256 of what it holds so far, in hex.
+    pub(crate) fn digest(&self) -> String {
+        hex(&self.hash.clone().finalize())
+    }
+
     /// Makes it durable and gives it its name.
     pub(crate) fn finish(mut self, create_only: bool, abort: &Abort) -> Result<Written, Failure> {
         let sha256 = hex(&std::mem::take(&mut self.hash).finalize());

@@ -81,7 +81,7 @@ pub(crate) struct Input {
 /// Who asks: one of the two.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "lowercase")]
-enum Auth {
+pub(crate) enum Auth {
     /// A name and a password.
     Basic {
         /// The name.
@@ -311,7 +311,7 @@ async fn outgoing(cx: &Cx, input: &mut Input) -> Result<Outgoing, Failure> {
         headers.insert(CONTENT_TYPE, header_value("exec_http", "content-type", kind)?);
     }
     if let Some(auth) = &input.auth {
-        headers.insert(AUTHORIZATION, credentials(auth)?);
+        headers.insert(AUTHORIZATION, credentials(ExecHttp::CARD.name, auth)?);
     }
     if !is_safe(method.as_str()) {
         idempotency(cx, &mut headers)?;
@@ -358,7 +358,7 @@ fn method(text: &str) -> Result<Method, Failure> {
     )
 }
 
-fn credentials(auth: &Auth) -> Result<HeaderValue, Failure> {
+pub(crate) fn credentials(atom: &str, auth: &Auth) -> Result<HeaderValue, Failure> {
     use base64::Engine;
     let text = match auth {
         Auth::Basic { username, password } => {
@@ -368,12 +368,8 @@ fn credentials(auth: &Auth) -> Result<HeaderValue, Failure> {
         Auth::Bearer(token) => format!("Bearer {token}"),
     };
     let mut value = HeaderValue::from_str(&text).map_err(|_| {
-        bad(
-            "exec_http",
-            "auth.bearer",
-            "it holds a line break or another control character".to_owned(),
-        )
-        .hint("check the token for a line break at its end")
+        bad(atom, "auth.bearer", "it holds a line break or another control character".to_owned())
+            .hint("check the token for a line break at its end")
     })?;
     value.set_sensitive(true);
     Ok(value)

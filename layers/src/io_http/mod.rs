@@ -3,8 +3,14 @@
 use crate::atom::Entry;
 use crate::catalog::LayerList;
 
+pub(crate) mod auth_token;
+mod auth_verify;
 pub(crate) mod exec_http;
 mod notify_webhook;
 
-pub(crate) const ATOMS: LayerList =
-    &[Entry::of::<exec_http::ExecHttp>, Entry::of::<notify_webhook::NotifyWebhook>];
+pub(crate) const ATOMS: LayerList = &[
+    Entry::of::<exec_http::ExecHttp>,
+    Entry::of::<auth_verify::AuthVerify>,
+    Entry::of::<auth_token::AuthToken>,
+    Entry::of::<notify_webhook::NotifyWebhook>,
+];

@@ -54,7 +54,26 @@ pub(crate) async fn send(
     }
 }
 
+/// Sends it with a body that is made while it goes out, and so once only: a redirect is the answer.
+pub(crate) async fn send_body(
+    net: &Net,
+    access: &Access,
+    request: &Outgoing,
+    body: reqwest::Body,
+) -> Result<Response, Failure> {
+    exchange(net, access, request, Some(body)).await
+}
+
 async fn send_once(net: &Net, access: &Access, request: &Outgoing) -> Result<Response, Failure> {
+    exchange(net, access, request, request.body.clone().map(reqwest::Body::from)).await
+}
+
+async fn exchange(
+    net: &Net,
+    access: &Access,
+    request: &Outgoing,
+    body: Option<reqwest::Body>,
+) -> Result<Response, Failure> {
     let url = &request.url;
     access.http(url)?;
     let own_port = url.port_or_known_default().is_some_and(|port| net.guard.is_own_port(port));
@@ -81,8 +100,8 @@ async fn send_once(net: &Net, access: &Access, request: &Outgoing) -> Result<Res
     let client = net.client(Kind { tls, own_port, proxy: request.proxy.clone() })?;
     let mut builder =
         client.request(request.method.clone(), url.clone()).headers(request.headers.clone());
-    if let Some(body) = &request.body {
-        builder = builder.body(body.clone());
+    if let Some(body) = body {
+        builder = builder.body(body);
     }
     builder.send().await.map_err(|error| wire_failure(url, error))
 }

@@ -18,12 +18,12 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use answer::{Decode, Decoded, Overflow, read_bounded};
+pub(crate) use answer::{Decode, Decoded, Overflow, read_bounded, too_large};
 pub(crate) use body::{BodyInput, Part};
 pub(crate) use clients::Net;
 pub(crate) use connect::NoWay;
-pub(crate) use exchange::{Outgoing, send};
-pub(crate) use failure::status_failure;
+pub(crate) use exchange::{Outgoing, send, send_body};
+pub(crate) use failure::{shown, status_failure, wire_failure};
 pub(crate) use fields::Fields;
 pub(crate) use guard::Guard;
 pub(crate) use message::{address, header_map, header_value, headers, idempotency};

@@ -85,3 +85,35 @@ async fn a_schema_may_lead_back_to_itself_by_way_of_the_data() {
     let output = World::new().run("validate_input", input).await.unwrap();
     assert_eq!(output["errors"][0]["path"], "/next/next");
 }
+
+#[tokio::test]
+async fn no_way_around_leads_into_a_circle() {
+    for schema in [
+        json!({ "$ref": "#" }),
+        json!({ "allOf": [{ "$ref": "#/allOf/0" }] }),
+        json!({ "$id": "http://x.example/a", "$ref": "a" }),
+        json!({ "$id": "http://x.example/a", "$ref": "http://x.example/a#" }),
+        json!({ "$defs": { "b": { "$id": "http://x.example/b", "anyOf": [{ "$ref": "b" }] } }, "$ref": "http://x.example/b" }),
+        json!({ "$anchor": "me", "not": { "$ref": "#me" } }),
+        json!({ "$ref": "#/%24defs/a", "$defs": { "a": { "if": { "$ref": "#" } } } }),
+        json!({ "$ref": "urn:one" }),
+        json!({ "$dynamicAnchor": "n", "then": true, "if": { "$dynamicRef": "#n" } }),
+    ] {
+        let schemas = json!({ "urn:one": { "$ref": "urn:two" }, "urn:two": { "$ref": "urn:one" } });
+        let input = json!({ "schema": schema, "schemas": schemas, "data": 1 });
+        let failure = World::new().run("validate_input", input).await.unwrap_err();
+        assert!(failure.message.contains("leads back to itself"), "{schema}: {failure:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_chain_of_schemas_is_refused_before_it_is_followed() {
+    let defs: serde_json::Map<String, Value> = (0..5_000)
+        .rev()
+        .map(|n| (format!("d{n}"), json!({ "$ref": format!("#/$defs/d{}", n + 1) })))
+        .chain([("d5000".to_owned(), json!(true))])
+        .collect();
+    let input = json!({ "schema": { "$defs": defs, "$ref": "#/$defs/d0" }, "data": 1 });
+    let failure = World::new().run("validate_input", input).await.unwrap_err();
+    assert!(failure.message.contains("more than 256 schemas"), "{failure:?}");
+}
