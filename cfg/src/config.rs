@@ -25,6 +25,7 @@ pub struct Config {
     pub max_scripts: Option<usize>,
     /// `A`, `B` or `C`.
     pub isolation_minimum: String,
+    pub isolate_ahead: usize,
     pub python: PathBuf,
     pub python_ahead: usize,
     pub python_wasi: PathBuf,
@@ -155,8 +156,9 @@ impl Config {
             max_calls: tree.count("limits.max_calls").unwrap_or(1024),
             max_scripts: tree.count("limits.max_scripts"),
             isolation_minimum: tree.text("isolation.minimum").unwrap_or_default(),
+            isolate_ahead: tree.count("isolation.isolate_ahead").unwrap_or(4),
             python: tree.text("isolation.python").map_or_else(|| "python3".into(), PathBuf::from),
-            python_ahead: tree.count("isolation.python_ahead").unwrap_or(2),
+            python_ahead: tree.count("isolation.python_ahead").unwrap_or(4),
             python_wasi: tree
                 .text("isolation.python_wasi")
                 .map_or_else(|| under("engines/python-wasi.wasm"), PathBuf::from),

@@ -145,6 +145,12 @@ pub const KEYS: &[Key] = &[
         "Weakest sandbox in which scripts may run",
     ),
     key(
+        "isolation.isolate_ahead",
+        Kind::Number,
+        "4",
+        "Processes for JavaScript, TypeScript, jq and templates kept ready for the next script",
+    ),
+    key(
         "isolation.python",
         Kind::Text,
         "\"python3\"",
@@ -153,7 +159,7 @@ pub const KEYS: &[Key] = &[
     key(
         "isolation.python_ahead",
         Kind::Number,
-        "2",
+        "4",
         "Python processes kept ready for the next script, once there was a first one",
     ),
     key(

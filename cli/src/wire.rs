@@ -57,6 +57,7 @@ pub(crate) fn isolate_options(config: &Config) -> Result<jalm_isolates::Options,
         .map_err(|error| Error::failed(format!("cannot find my own executable: {error}")))?;
     let mut options = jalm_isolates::Options::new(worker_exe);
     options.minimum = minimum(config);
+    options.isolate_ahead = config.isolate_ahead;
     options.python.clone_from(&config.python);
     options.python_ahead = config.python_ahead;
     options.python_wasi.clone_from(&config.python_wasi);

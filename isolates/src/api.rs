@@ -23,6 +23,9 @@ pub struct Options {
     pub maximum: Strength,
     /// Scripts that run at once; the others wait in line.
     pub max_children: usize,
+    /// Processes for JavaScript, TypeScript, jq and templates that are kept ready for the next
+    /// script, once there was a first one.
+    pub isolate_ahead: usize,
     /// The Python interpreter, by name or path.
     pub python: PathBuf,
     /// Python processes that are kept ready for the next script, once there was a first one.
@@ -60,8 +63,9 @@ impl Options {
             minimum: Strength::B,
             maximum: Strength::A,
             max_children: 2 * std::thread::available_parallelism().map_or(2, usize::from),
+            isolate_ahead: 4,
             python: PathBuf::from("python3"),
-            python_ahead: 2,
+            python_ahead: 4,
             python_wasi: PathBuf::from("data/engines/python-wasi.wasm"),
             cache: None,
             node: PathBuf::from("node"),

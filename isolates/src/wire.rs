@@ -1,8 +1,8 @@
 //! What server, worker and children say to each other.
 //!
 //! The *control* socket joins server and worker: one datagram a message, orders of a fixed size
-//! one way, small JSON the other way. Each job has a *socket of its own* between server and child:
-//! the job as JSON one way, the answer as JSON the other way, each ended by closing.
+//! one way, small JSON the other way. Each child has a *socket of its own* to the server: its terms
+//! and the job as JSON one way, the answer as JSON the other way, each ended by closing.
 
 use crate::api::{Report, ScriptError};
 use serde::{Deserialize, Serialize};
@@ -11,42 +11,76 @@ use serde_json::Value;
 /// Largest message on the control socket.
 pub(crate) const MAX_NOTICE: usize = 16 * 1024;
 
-/// From the server to the worker. A `Run` carries the child's end of the job's socket.
+/// From the server to the worker. A `Fork` carries the child's end of its socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    Run { id: u64, wall_ms: u64, memory: u64, output: u64 },
+    /// A child is wanted, which locks itself in and waits for its job.
+    Fork { id: u64 },
+    /// Its job comes now: it is watched from here on.
+    Run { id: u64, wall_ms: u64 },
+    /// Nobody waits for it any more.
     Kill { id: u64 },
 }
 
 impl Order {
-    pub(crate) const SIZE: usize = 40;
+    pub(crate) const SIZE: usize = 24;
 
     pub(crate) fn to_bytes(self) -> [u8; Self::SIZE] {
-        let numbers = match self {
-            Self::Run { id, wall_ms, memory, output } => [1, id, wall_ms, memory, output],
-            Self::Kill { id } => [2, id, 0, 0, 0],
-        };
-        let mut bytes = [0; Self::SIZE];
-        for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
-            place.copy_from_slice(&number.to_le_bytes());
-        }
-        bytes
+        to_bytes(match self {
+            Self::Run { id, wall_ms } => [1, id, wall_ms],
+            Self::Kill { id } => [2, id, 0],
+            Self::Fork { id } => [3, id, 0],
+        })
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut numbers = [0_u64; 5];
-        if bytes.len() != Self::SIZE {
-            return None;
-        }
-        for (number, place) in numbers.iter_mut().zip(bytes.chunks_exact(8)) {
-            *number = u64::from_le_bytes(place.try_into().ok()?);
-        }
-        match numbers {
-            [1, id, wall_ms, memory, output] => Some(Self::Run { id, wall_ms, memory, output }),
-            [2, id, ..] => Some(Self::Kill { id }),
+        match from_bytes(bytes)? {
+            [1, id, wall_ms] => Some(Self::Run { id, wall_ms }),
+            [2, id, _] => Some(Self::Kill { id }),
+            [3, id, _] => Some(Self::Fork { id }),
             _ => None,
         }
     }
+}
+
+/// What a child has to keep to: the first bytes on its socket, before the job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) wall_ms: u64,
+    pub(crate) memory: u64,
+    pub(crate) output: u64,
+}
+
+impl Terms {
+    pub(crate) const SIZE: usize = 24;
+
+    pub(crate) fn to_bytes(self) -> [u8; Self::SIZE] {
+        to_bytes([self.wall_ms, self.memory, self.output])
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let [wall_ms, memory, output] = from_bytes(bytes)?;
+        Some(Self { wall_ms, memory, output })
+    }
+}
+
+fn to_bytes(numbers: [u64; 3]) -> [u8; 24] {
+    let mut bytes = [0; 24];
+    for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
+        place.copy_from_slice(&number.to_le_bytes());
+    }
+    bytes
+}
+
+fn from_bytes(bytes: &[u8]) -> Option<[u64; 3]> {
+    let mut numbers = [0; 3];
+    if bytes.len() != 24 {
+        return None;
+    }
+    for (number, place) in numbers.iter_mut().zip(bytes.chunks_exact(8)) {
+        *number = u64::from_le_bytes(place.try_into().ok()?);
+    }
+    Some(numbers)
 }
 
 /// From the worker to the server.
@@ -100,12 +134,20 @@ mod tests {
     #[test]
     fn orders_survive_the_way() {
         for order in [
-            Order::Run { id: 7, wall_ms: 30_000, memory: 1 << 40, output: 3 },
+            Order::Fork { id: 1 << 63 },
+            Order::Run { id: 7, wall_ms: 30_000 },
             Order::Kill { id: u64::MAX },
         ] {
             assert_eq!(Order::from_bytes(&order.to_bytes()), Some(order));
         }
-        assert_eq!(Order::from_bytes(&[0; 40]), None);
-        assert_eq!(Order::from_bytes(&[1; 39]), None);
+        assert_eq!(Order::from_bytes(&[0; 24]), None);
+        assert_eq!(Order::from_bytes(&[1; 23]), None);
+    }
+
+    #[test]
+    fn terms_survive_the_way() {
+        let terms = Terms { wall_ms: u64::MAX, memory: 1 << 40, output: 3 };
+        assert_eq!(Terms::from_bytes(&terms.to_bytes()), Some(terms));
+        assert_eq!(Terms::from_bytes(&[0; 25]), None);
     }
 }

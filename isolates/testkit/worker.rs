@@ -30,8 +30,13 @@ fn serve(arguments: &[String]) {
     let Ok(runtime) = runtime else { return };
     runtime.block_on(async move {
         let worker_exe = std::env::current_exe().unwrap_or_default();
-        let options =
-            Options { minimum: Strength::C, maximum, max_children: 2, ..Options::new(worker_exe) };
+        let options = Options {
+            minimum: Strength::C,
+            maximum,
+            max_children: 2,
+            isolate_ahead: 0,
+            ..Options::new(worker_exe)
+        };
         let isolates = Isolates::new(options);
         let job = || Job {
             program: Program::Script(Script {

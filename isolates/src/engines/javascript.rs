@@ -65,6 +65,17 @@ struct Printed {
     overflown: Cell<bool>,
 }
 
+/// Runs a script that leaves nothing behind.
+pub(super) fn warm_up(ready: &Ready) {
+    ready.context.with(|js| {
+        let ran = eval::<Function<'_>>(&js, "(async function (n) { return { n: n + 1 }; })", FILE)
+            .and_then(|function| function.call::<_, Promise<'_>>((1,)))
+            .and_then(|promise| promise.finish::<Js<'_>>())
+            .and_then(|result| js.json_stringify(result));
+        debug_assert!(ran.is_ok(), "our own script is in order");
+    });
+}
+
 pub(super) fn run(
     ready: &Ready,
     code: &Code<'_>,

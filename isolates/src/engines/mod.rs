@@ -80,6 +80,12 @@ impl Ready {
     }
 }
 
+/// Touches what nearly every job touches, so that a child that waits for its job has these pages for
+/// itself when the job comes. Nothing of it can be seen by the job.
+pub(crate) fn warm_up(ready: &Ready) {
+    javascript::warm_up(&ready.0);
+}
+
 /// A new engine is one file and one line here.
 pub(crate) fn run(ready: &Ready, task: Task, bounds: &Bounds) -> Outcome {
     match task {

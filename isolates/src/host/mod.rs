@@ -19,16 +19,15 @@ use crate::native::{Native, Packages};
 use crate::network::Egress;
 use crate::node::{Code, Node};
 use crate::wasm::{Place, Python, Wasm};
-use crate::wire::{Ended, Order};
+use crate::wire::{Ended, Order, Terms};
 use route::{Route, route};
 use serde_json::Value;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::{Mutex, Semaphore};
-use worker::Worker;
+use worker::{Child, Worker};
 
 /// How much longer than its wall clock a run may take before the worker itself is given up.
 /// The worker kills a child that overstays within milliseconds, and the kernel ends it when its
@@ -50,7 +49,6 @@ struct Inner {
     options: Options,
     state: Mutex<State>,
     permits: Arc<Semaphore>,
-    next_id: AtomicU64,
     native: Native,
     node: Node,
     compiled: Compiled,
@@ -84,7 +82,6 @@ impl Isolates {
             options,
             state,
             permits,
-            next_id: AtomicU64::new(1),
             native: Native::default(),
             node: Node::default(),
             compiled: Compiled::default(),
@@ -287,27 +284,22 @@ impl Isolates {
     }
 
     async fn run_in_worker(&self, task: &Task, limits: Limits) -> Result<Verdict, Refused> {
-        let task = serde_json::to_vec(task).map_err(|error| Refused::Unavailable {
+        let mut task = serde_json::to_vec(task).map_err(|error| Refused::Unavailable {
             why: format!("the job cannot be sent: {error}"),
         })?;
         let permit = self.0.permits.clone().acquire_owned().await;
         let permit = permit.map_err(|_| stopped())?;
         let worker = self.worker().await?;
         let started = Instant::now();
-        let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
-        let (ours, theirs) =
-            std::os::unix::net::UnixStream::pair().map_err(|error| no_socket(&error))?;
-        let ended = worker.expect(id, permit);
-        let wall_ms = u64::try_from(limits.wall.as_millis()).unwrap_or(u64::MAX).max(1);
-        worker
-            .send(
-                Order::Run { id, wall_ms, memory: limits.memory, output: limits.output },
-                Some(theirs.into()),
-            )
-            .map_err(|why| Refused::Unavailable { why })?;
+        let unavailable = |why| Refused::Unavailable { why };
+        let Child { id, socket, ended } = worker.take(permit).map_err(unavailable)?;
         let mut running = Running { worker: worker.clone(), id, over: false };
-        ours.set_nonblocking(true).map_err(|error| no_socket(&error))?;
-        let socket = UnixStream::from_std(ours).map_err(|error| no_socket(&error))?;
+        let wall_ms = u64::try_from(limits.wall.as_millis()).unwrap_or(u64::MAX).max(1);
+        worker.send(Order::Run { id, wall_ms }, None).map_err(unavailable)?;
+        socket.set_nonblocking(true).map_err(|error| no_socket(&error))?;
+        let socket = UnixStream::from_std(socket).map_err(|error| no_socket(&error))?;
+        let terms = Terms { wall_ms, memory: limits.memory, output: limits.output };
+        task.splice(..0, terms.to_bytes());
 
         let most = limits.output.saturating_mul(2).saturating_add(ENVELOPE);
         let limit = limits.wall.saturating_add(GRACE);
@@ -381,7 +373,9 @@ impl Isolates {
             let known = state.report.as_ref().and_then(|report| report.strength);
             (options.worker_exe.clone(), known.unwrap_or(options.maximum), options.minimum)
         };
-        let found = tokio::task::spawn_blocking(move || start::strongest(&exe, maximum)).await;
+        let ahead = self.0.options.isolate_ahead;
+        let found =
+            tokio::task::spawn_blocking(move || start::strongest(&exe, maximum, ahead)).await;
         let Ok((worker, report)) = found else { return };
         state.worker = worker.filter(|worker| {
             let enough = worker.strength() >= minimum;

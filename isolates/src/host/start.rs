@@ -10,11 +10,15 @@ use std::sync::Arc;
 const STRENGTHS: [Strength; 3] = [Strength::A, Strength::B, Strength::C];
 
 /// A worker in the strongest sandbox that can be built, at most of strength `maximum`, and what
-/// was found on the way. Blocks for a few milliseconds.
-pub(super) fn strongest(exe: &Path, maximum: Strength) -> (Option<Arc<Worker>>, Report) {
+/// was found on the way. It keeps so many children ahead. Blocks for a few milliseconds.
+pub(super) fn strongest(
+    exe: &Path,
+    maximum: Strength,
+    ahead: usize,
+) -> (Option<Arc<Worker>>, Report) {
     let mut failures: Vec<(String, String)> = Vec::new();
     for strength in STRENGTHS.into_iter().filter(|strength| *strength <= maximum) {
-        match twice(|| Worker::start(exe, strength)) {
+        match twice(|| Worker::start(exe, strength, ahead)) {
             Ok((worker, mut report)) => {
                 explain(&mut report, &failures);
                 return (Some(worker), report);

@@ -9,10 +9,11 @@ use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, SocketFlags,
     SocketType, sendmsg, shutdown, socketpair,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::mem::MaybeUninit;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -25,20 +26,38 @@ pub(super) struct Worker {
     isolation: Arc<str>,
     wasm_isolation: Arc<str>,
     pending: Mutex<HashMap<u64, Pending>>,
+    /// Children that wait for a job.
+    ahead: Mutex<VecDeque<Child>>,
+    /// So many of them are wanted.
+    most_ahead: usize,
+    next_id: AtomicU64,
     gone: AtomicBool,
     listener: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// A run that has not ended; its place in the line is kept until then.
+/// A child that has not ended; the place in the line of its job is kept until then.
 #[derive(Debug)]
 struct Pending {
     ended: oneshot::Sender<Ended>,
-    _permit: OwnedSemaphorePermit,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+/// A child that locks itself in, or has done so, and waits for its job.
+#[derive(Debug)]
+pub(super) struct Child {
+    pub(super) id: u64,
+    pub(super) socket: UnixStream,
+    /// How it ended, once it has.
+    pub(super) ended: oneshot::Receiver<Ended>,
 }
 
 impl Worker {
-    /// Starts a worker and waits until its sandbox stands.
-    pub(super) fn start(exe: &Path, strength: Strength) -> Result<(Arc<Self>, Report), Failure> {
+    /// Starts a worker and waits until its sandbox stands. It keeps so many children ahead.
+    pub(super) fn start(
+        exe: &Path,
+        strength: Strength,
+        ahead: usize,
+    ) -> Result<(Arc<Self>, Report), Failure> {
         let failed = |what: &str, error: &dyn std::fmt::Display| {
             ("worker".to_owned(), format!("{what}: {error}"))
         };
@@ -50,7 +69,7 @@ impl Worker {
         // The kernel ends the worker when the thread that started it ends, so that thread stays.
         let listener = std::thread::Builder::new()
             .name("jalm-isolates".to_owned())
-            .spawn(move || begin(&exe, strength, ours, theirs, &tell))
+            .spawn(move || begin(&exe, (strength, ahead), ours, theirs, &tell))
             .map_err(|error| failed("no thread", &error))?;
         match told.recv() {
             Ok(Ok((worker, report))) => {
@@ -80,15 +99,46 @@ impl Worker {
         self.gone.load(Ordering::SeqCst)
     }
 
-    /// Notes a run that is about to begin; the receiver hears how it ended.
-    pub(super) fn expect(&self, id: u64, permit: OwnedSemaphorePermit) -> oneshot::Receiver<Ended> {
-        let (ended, receiver) = oneshot::channel();
-        lock(&self.pending).insert(id, Pending { ended, _permit: permit });
+    /// A child for a job, which keeps its place in the line until the child has ended.
+    pub(super) fn take(&self, permit: OwnedSemaphorePermit) -> Result<Child, String> {
+        loop {
+            let waiting = lock(&self.ahead).pop_front();
+            let child = match waiting {
+                Some(child) => child,
+                None => self.fork()?,
+            };
+            // One that was killed while it waited is no use; nor is its entry there any more.
+            if let Some(pending) = lock(&self.pending).get_mut(&child.id) {
+                pending.permit = Some(permit);
+                return Ok(child);
+            }
+            if self.is_gone() {
+                return Err("the worker went away".to_owned());
+            }
+        }
+    }
+
+    /// Has as many children wait as are wanted.
+    fn top_up(&self) {
+        while !self.is_gone() && lock(&self.ahead).len() < self.most_ahead {
+            // What cannot be had ahead is tried again when it is needed.
+            let Ok(child) = self.fork() else { return };
+            lock(&self.ahead).push_back(child);
+        }
+    }
+
+    fn fork(&self) -> Result<Child, String> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let (socket, theirs) =
+            UnixStream::pair().map_err(|error| format!("no socket for the job: {error}"))?;
+        let (sender, ended) = oneshot::channel();
+        lock(&self.pending).insert(id, Pending { ended: sender, permit: None });
         // Else the listener may have emptied the table before this entry came.
         if self.is_gone() {
             lock(&self.pending).clear();
         }
-        receiver
+        self.send(Order::Fork { id }, Some(theirs.into()))?;
+        Ok(Child { id, socket, ended })
     }
 
     /// Sends an order. There are at most as many at once as there are children, and each is a few
@@ -134,7 +184,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The life of a worker's thread: start the process, hear it out, see it end.
 fn begin(
     exe: &Path,
-    strength: Strength,
+    (strength, ahead): (Strength, usize),
     ours: OwnedFd,
     theirs: OwnedFd,
     tell: &mpsc::Sender<Result<(Arc<Worker>, Report), Failure>>,
@@ -162,16 +212,21 @@ fn begin(
         strength,
         isolation: format!("isolate/{}: {layers}", strength.name()).into(),
         wasm_isolation: format!("wasm/{}: wasmtime, {layers}", strength.name()).into(),
-        pending: Mutex::new(HashMap::new()),
+        pending: Mutex::default(),
+        ahead: Mutex::default(),
+        most_ahead: ahead,
+        next_id: AtomicU64::new(1),
         gone: AtomicBool::new(false),
         listener: Mutex::new(None),
     });
+    worker.top_up();
     if tell.send(Ok((worker.clone(), report))).is_ok() {
         listen(&worker);
     }
     worker.stop();
     // Those who wait for a run hear that it has gone with the worker.
     lock(&worker.pending).clear();
+    lock(&worker.ahead).clear();
     end(&mut child);
 }
 
@@ -180,9 +235,17 @@ fn listen(worker: &Worker) {
     while let Some(notice) = receive(&worker.control) {
         match notice {
             Notice::Ended(ended) => {
-                if let Some(pending) = lock(&worker.pending).remove(&ended.id) {
-                    // Nobody waits any more if the answer had come already.
-                    let _ = pending.ended.send(ended);
+                let pending = lock(&worker.pending).remove(&ended.id);
+                lock(&worker.ahead).retain(|child| child.id != ended.id);
+                let Some(pending) = pending else { continue };
+                // A child that had a job is replaced now, when nobody waits for its answer any
+                // more: not while it runs, and takes the processor. One that ended while it waited
+                // is not, so that children that cannot live are not made without end.
+                let had_job = pending.permit.is_some();
+                // Nobody waits any more if the answer had come already.
+                let _ = pending.ended.send(ended);
+                if had_job {
+                    worker.top_up();
                 }
             }
             Notice::Ready(_) | Notice::Failed { .. } => {

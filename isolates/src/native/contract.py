@@ -1,8 +1,11 @@
 # The contract between scripts in Python and the runner: what a script gets, what becomes its
 # result, how its errors are told. One text for every engine: `zygote.py` runs it on the host's
 # interpreter, `python_wasi/app.py` on the one in WebAssembly.
-import ast, asyncio, builtins, collections, collections.abc, dataclasses, datetime, decimal, enum
-import fractions, gc, inspect, io, json, keyword, linecache, pathlib, sys, traceback, types, uuid
+#
+# It imports little, and leaves modules alone that the script did not import: each makes the process
+# larger, and forking it slower.
+import ast, builtins, collections, collections.abc, enum, gc, inspect, io, json, keyword, linecache
+import sys, traceback, types
 
 
 SCRIPT = "script"
@@ -36,16 +39,23 @@ class Printed(io.TextIOBase):
         return len(text)
 
 
+def of(value, module, *names):
+    """Whether the value is of one of these types; of no module that nobody imported."""
+    module = sys.modules.get(module)
+    return module is not None and isinstance(value, tuple(getattr(module, name) for name in names))
+
+
 def plain(value):
     """What JSON does not know, as what people expect of it."""
-    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+    if of(value, "datetime", "datetime", "date", "time"):
         return value.isoformat()
-    if isinstance(value, (decimal.Decimal, fractions.Fraction, uuid.UUID, pathlib.PurePath)):
+    if of(value, "decimal", "Decimal") or of(value, "fractions", "Fraction") \
+            or of(value, "uuid", "UUID") or of(value, "pathlib", "PurePath"):
         return str(value)
     if isinstance(value, enum.Enum):
         return value.value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
+    if hasattr(type(value), "__dataclass_fields__"):
+        return sys.modules["dataclasses"].asdict(value)
     if isinstance(value, (set, frozenset, collections.deque)):
         return list(value)
     if isinstance(value, collections.abc.Mapping):
@@ -53,7 +63,7 @@ def plain(value):
     if isinstance(value, (types.GeneratorType, map, filter, zip, range, collections.abc.ValuesView,
                           collections.abc.KeysView, collections.abc.ItemsView)):
         return list(value)
-    if isinstance(value, datetime.timedelta):
+    if of(value, "datetime", "timedelta"):
         return value.total_seconds()
     if isinstance(value, (bytes, bytearray, memoryview)):
         raise TypeError("the result holds bytes, which is no JSON; use base64.b64encode(…).decode()")
@@ -107,6 +117,7 @@ def run(source, variables, kept):
             return from_print(kept)
         result = main(**by_name(main, variables))
     if inspect.iscoroutine(result):
+        import asyncio
         result = asyncio.run(result)
     return from_print(kept) if result is None and not returns else result
 

@@ -21,7 +21,10 @@ pub(crate) struct Native {
 
 #[derive(Debug, Default)]
 struct State {
-    zygote: Option<Arc<Zygote>>,
+    /// With the modules that scripts import.
+    full: Option<Arc<Zygote>>,
+    /// Without them.
+    lean: Option<Arc<Zygote>>,
     /// What the host has; asked once.
     interpreter: Option<Result<Interpreter, String>>,
     /// What was found when no zygote could be had.
@@ -47,7 +50,10 @@ impl Native {
         limits: &Limits,
         egress: Option<&Arc<dyn Egress>>,
     ) -> Result<Verdict, Refused> {
-        let (zygote, mut child) = self.child(options, packages, egress.is_some()).await?;
+        let imports = packages.own.is_some() || imports(&script.source);
+        let special = Special { packages: packages.own, network: egress.is_some() };
+        let (zygote, mut child) =
+            self.child(options, packages.all.as_ref(), &special, imports).await?;
         let (socket, way) = child.ready(egress).await?;
         let job = json!({
             "source": script.source,
@@ -63,7 +69,8 @@ impl Native {
 
     /// Ends the zygote.
     pub(crate) async fn shutdown(&self) {
-        if let Some(zygote) = self.state.lock().await.zygote.take() {
+        let mut state = self.state.lock().await;
+        for zygote in [state.full.take(), state.lean.take()].into_iter().flatten() {
             zygote.stop();
         }
     }
@@ -71,26 +78,29 @@ impl Native {
     async fn child(
         &self,
         options: &Options,
-        packages: &Packages<'_>,
-        network: bool,
+        all: Option<&PathBuf>,
+        special: &Special<'_>,
+        imports: bool,
     ) -> Result<(Arc<Zygote>, Child), Refused> {
         let zygote = {
             let mut state = self.state.lock().await;
-            match &state.zygote {
+            let there = if imports { &state.full } else { &state.lean };
+            match there {
                 Some(zygote) if !zygote.is_gone() && !zygote.is_old() => zygote.clone(),
                 Some(_) | None => {
-                    let zygote = state.start(options, packages.all.clone()).await?;
-                    state.zygote = Some(zygote.clone());
+                    let zygote = state.start(options, all.cloned(), !imports).await?;
+                    let place = if imports { &mut state.full } else { &mut state.lean };
+                    *place = Some(zygote.clone());
                     zygote
                 }
             }
         };
-        if network {
+        if special.network {
             may_have_network(zygote.strength)?;
         }
-        let child = match (packages.own, network) {
-            (None, false) => zygote.take().await?,
-            (packages, network) => zygote.take_with(&Special { packages, network }).await?,
+        let child = match special {
+            Special { packages: None, network: false } => zygote.take().await?,
+            special => zygote.take_with(special).await?,
         };
         Ok((zygote, child))
     }
@@ -102,6 +112,7 @@ impl State {
         &mut self,
         options: &Options,
         packages: Option<PathBuf>,
+        lean: bool,
     ) -> Result<Arc<Zygote>, Refused> {
         if let Some(refused) = &self.refused {
             return Err(refused.clone());
@@ -117,7 +128,7 @@ impl State {
         };
         let interpreter =
             interpreter.map_err(|why| Refused::NoInterpreter { language: "python", why })?;
-        let settings = Settings { interpreter, packages };
+        let settings = Settings { interpreter, packages, lean };
         // Native code is refused where there is no Landlock (DESIGN §6), whatever the minimum.
         let least = options.minimum.max(Strength::B);
         let (exe, maximum, ahead) =
@@ -152,6 +163,12 @@ impl State {
             Err(error) => Err(unavailable(&error.to_string())),
         }
     }
+}
+
+/// Whether a script may want modules. No reading of the script: a word in it, and a wrong guess costs
+/// time only, since modules that are not there yet are loaded when they are wanted.
+fn imports(source: &str) -> bool {
+    ["import", "await", "async"].iter().any(|word| source.contains(word))
 }
 
 async fn find(name: PathBuf, search: Option<OsString>) -> Result<Interpreter, String> {

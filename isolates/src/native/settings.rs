@@ -22,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) interpreter: Interpreter,
     /// The folder of all environments of packages; a child that has one sees that one only.
     pub(crate) packages: Option<PathBuf>,
+    /// Without the modules that scripts import.
+    pub(crate) lean: bool,
 }
 
 impl Settings {
@@ -40,6 +42,7 @@ impl Settings {
             "packages": packages,
             "path": text(self.interpreter.path.clone()),
             "readable": text(self.interpreter.readable()),
+            "lean": self.lean,
             "own_folder": full,
             "tmp_bytes": TMP_BYTES,
             "tmp_files": TMP_FILES,

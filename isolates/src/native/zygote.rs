@@ -13,7 +13,7 @@ use rustix::net::{
     SocketFlags, SocketType, recvmsg, send, shutdown, socketpair,
 };
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::os::unix::net::UnixStream;
@@ -31,9 +31,15 @@ const START_LIMIT: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
 /// A message of the zygote.
 const MESSAGE: usize = 4096;
 
+/// Orders in one message to the zygote.
+const ORDERS: usize = 64;
+
 /// A zygote is replaced after so many children, since they all share its memory layout and the
 /// seed of its hashes.
 const CHILDREN: u64 = 1000;
+
+/// More children than this are never kept ahead: each has some 2 MiB for itself.
+const MOST_AHEAD: u64 = 64;
 
 /// What a child has that none has beforehand.
 #[derive(Debug, Serialize)]
@@ -49,8 +55,9 @@ pub(super) struct Special<'a> {
 pub(super) struct Zygote {
     link: Arc<Link>,
     pub(super) strength: Strength,
-    ready: tokio::sync::Mutex<UnboundedReceiver<Child>>,
-    asked: AtomicU64,
+    ready: tokio::sync::Mutex<UnboundedReceiver<(u32, Child)>>,
+    /// Scripts that wait for a child.
+    waiting: AtomicU64,
     /// Children with something of their own are told apart by a number.
     next: AtomicU64,
 }
@@ -62,6 +69,14 @@ struct Link {
     gone: AtomicBool,
     /// Who waits for a child with something of its own.
     special: Mutex<HashMap<u64, oneshot::Sender<Child>>>,
+    /// So many children are wanted ahead.
+    ahead: u64,
+    /// Children that were asked for, ever.
+    asked: AtomicU64,
+    /// Children that were given to scripts, ever.
+    given: AtomicU64,
+    /// Those of them that have not ended.
+    running: Mutex<HashSet<u32>>,
 }
 
 impl Zygote {
@@ -87,15 +102,14 @@ impl Zygote {
             .name("jalm-zygote".to_owned())
             .spawn(move || {
                 let arguments = [WORKER_ARG, strength.name(), PYTHON, &settings];
-                begin(process::start(&exe, &arguments, theirs), ours, &tell);
+                begin(process::start(&exe, &arguments, theirs), ours, ahead, &tell);
             })
             .map_err(|error| failed("no thread", &error))?;
         let (link, ready) =
             told.recv().map_err(|error| failed("the zygote's thread ended", &error))??;
-        let (ready, asked) = (tokio::sync::Mutex::new(ready), AtomicU64::new(0));
-        let zygote = Arc::new(Self { link, strength, ready, asked, next: AtomicU64::new(1) });
-        zygote.ask(ahead);
-        Ok(zygote)
+        let (ready, waiting) = (tokio::sync::Mutex::new(ready), AtomicU64::new(0));
+        link.top_up();
+        Ok(Arc::new(Self { link, strength, ready, waiting, next: AtomicU64::new(1) }))
     }
 
     pub(super) fn is_gone(&self) -> bool {
@@ -104,16 +118,20 @@ impl Zygote {
 
     /// Whether it has made as many children as it should.
     pub(super) fn is_old(&self) -> bool {
-        self.asked.load(Ordering::Relaxed) >= CHILDREN
+        self.link.asked.load(Ordering::Relaxed) >= CHILDREN
     }
 
-    /// A child of its own; another one is begun in its place.
+    /// A child for one script.
     pub(super) async fn take(&self) -> Result<Child, Refused> {
-        self.ask(1);
+        let _waiting = Waiting::begin(self);
         let gone = || Refused::Unavailable { why: "the Python zygote went away".to_owned() };
         let child = async { self.ready.lock().await.recv().await };
         match tokio::time::timeout(Duration::from_secs(20), child).await {
-            Ok(Some(child)) => Ok(child),
+            Ok(Some((pid, child))) => {
+                self.link.given.fetch_add(1, Ordering::SeqCst);
+                lock(&self.link.running).insert(pid);
+                Ok(child)
+            }
             Ok(None) => Err(gone()),
             Err(_) => {
                 self.stop();
@@ -125,7 +143,9 @@ impl Zygote {
     /// A child that could not be locked in before this was known.
     pub(super) async fn take_with(&self, special: &Special<'_>) -> Result<Child, Refused> {
         let gone = || Refused::Unavailable { why: "the Python zygote went away".to_owned() };
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        // Neither one of those ahead nor missing among them.
+        self.link.given.fetch_add(1, Ordering::SeqCst);
+        self.link.asked.fetch_add(1, Ordering::SeqCst);
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, child) = oneshot::channel();
         self.link.special().insert(number, sender);
@@ -147,21 +167,56 @@ impl Zygote {
         }
     }
 
-    fn ask(&self, count: usize) {
-        self.asked.fetch_add(count as u64, Ordering::Relaxed);
-        // A zygote that has gone is noticed by its listener.
-        let _ = send(&self.link.control, &vec![b'F'; count.min(64)], SendFlags::NOSIGNAL);
-    }
-
     /// Closes the control socket: the zygote ends, and with it every child that waits.
     pub(super) fn stop(&self) {
         self.link.stop();
     }
 }
 
+/// A script that waits for its child, for as long as it does.
+struct Waiting<'a>(&'a Zygote);
+
+impl<'a> Waiting<'a> {
+    fn begin(zygote: &'a Zygote) -> Self {
+        let waiting = zygote.waiting.fetch_add(1, Ordering::SeqCst) + 1;
+        zygote.link.have(waiting);
+        Self(zygote)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Link {
     fn special(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Child>>> {
-        self.special.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.special)
+    }
+
+    /// Has as many children wait as are wanted.
+    fn top_up(&self) {
+        self.have(self.ahead);
+    }
+
+    /// Asks for children until so many are there or on their way.
+    fn have(&self, wanted: u64) {
+        let given = self.given.load(Ordering::SeqCst);
+        let missing = |asked: u64| (given + wanted).checked_sub(asked).filter(|count| *count > 0);
+        let add = |asked: u64| missing(asked).map(|count| asked + count);
+        let asked = self.asked.fetch_update(Ordering::SeqCst, Ordering::SeqCst, add);
+        let Some(count) = asked.ok().and_then(missing) else { return };
+        let mut left = usize::try_from(count).unwrap_or(usize::MAX);
+        while left > 0 {
+            let orders = [b'F'; ORDERS];
+            let now = left.min(ORDERS);
+            // A zygote that has gone is noticed by its listener.
+            if send(&self.control, &orders[..now], SendFlags::NOSIGNAL).is_err() {
+                return;
+            }
+            left -= now;
+        }
     }
 
     fn stop(&self) {
@@ -176,10 +231,15 @@ impl Drop for Zygote {
     }
 }
 
-type Started = Result<(Arc<Link>, UnboundedReceiver<Child>), Failure>;
+type Started = Result<(Arc<Link>, UnboundedReceiver<(u32, Child)>), Failure>;
 
 /// The life of a zygote's thread once it has started the process: hear it out, see it end.
-fn begin(started: Result<Process, Failure>, control: OwnedFd, tell: &mpsc::Sender<Started>) {
+fn begin(
+    started: Result<Process, Failure>,
+    control: OwnedFd,
+    ahead: usize,
+    tell: &mpsc::Sender<Started>,
+) {
     let mut process = match started {
         Ok(process) => process,
         Err(failure) => {
@@ -189,8 +249,15 @@ fn begin(started: Result<Process, Failure>, control: OwnedFd, tell: &mpsc::Sende
     };
     match first_message(&control) {
         Ok(()) => {
-            let special = Mutex::default();
-            let link = Arc::new(Link { control, gone: AtomicBool::new(false), special });
+            let link = Arc::new(Link {
+                control,
+                gone: AtomicBool::new(false),
+                ahead: u64::try_from(ahead).unwrap_or(u64::MAX).min(MOST_AHEAD),
+                asked: AtomicU64::new(0),
+                given: AtomicU64::new(0),
+                running: Mutex::default(),
+                special: Mutex::default(),
+            });
             let (sender, receiver) = unbounded_channel();
             if tell.send(Ok((link.clone(), receiver))).is_ok() {
                 listen(&link, &sender);
@@ -229,7 +296,7 @@ fn first_message(control: &OwnedFd) -> Result<(), Failure> {
 
 /// Takes in children, and brings the news of their end to those who wait, until the zygote has
 /// gone.
-fn listen(link: &Link, ready: &UnboundedSender<Child>) {
+fn listen(link: &Link, ready: &UnboundedSender<(u32, Child)>) {
     let mut pending: HashMap<u32, oneshot::Sender<Ended>> = HashMap::new();
     while let Some((message, fds)) = receive(&link.control) {
         let Some((kind, body)) = message.split_first() else { return };
@@ -249,7 +316,7 @@ fn listen(link: &Link, ready: &UnboundedSender<Child>) {
                             let _ = waits.send(child);
                         }
                     }
-                    None if ready.send(child).is_err() => return,
+                    None if ready.send((pid, child)).is_err() => return,
                     None => {}
                 }
             }
@@ -259,10 +326,20 @@ fn listen(link: &Link, ready: &UnboundedSender<Child>) {
                     // Nobody waits any more if the answer had come already.
                     let _ = waits.send(ended);
                 }
+                // A child that had a script is replaced now, when nobody waits for it any more: not
+                // while it runs, and takes the processor. One that ended while it waited is not, so
+                // that children that cannot live are not made without end.
+                if lock(&link.running).remove(&pid) {
+                    link.top_up();
+                }
             }
             _ => return,
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// `pid, wait status, resident memory in KiB`, 8 bytes each.

@@ -109,19 +109,29 @@ pub(super) fn memory_figures() -> Option<OwnedFd> {
     rustix::fs::open("/proc/self/statm", flags, Mode::empty()).ok()
 }
 
-/// The limits of one job, on top of the worker's.
+/// The limits of a child, on top of the worker's, whatever its job will be.
+pub(crate) fn child_limits() -> Result<(), Missing> {
+    // Forking forgets it.
+    die_with_parent()?;
+    if super::off("limits") {
+        return Ok(());
+    }
+    set(Resource::Nproc, 0)?;
+    // One more than the three that are open, so that nothing else can be opened.
+    set(Resource::Nofile, 8)
+}
+
+/// The limits of one job, on top of the child's.
 ///
 /// `before` is the address space that the child inherits: its limit counts all of it, mapped code
 /// and the allocator's reserve included. The result stands in memory once more as an answer.
-pub(crate) fn child_limits(
+pub(crate) fn job_limits(
     memory: u64,
     output: u64,
     wall: Duration,
     before: u64,
 ) -> Result<(), Missing> {
     const SLACK: u64 = 32 * 1024 * 1024;
-    // Forking forgets it.
-    die_with_parent()?;
     if super::off("limits") {
         return Ok(());
     }
@@ -129,10 +139,7 @@ pub(crate) fn child_limits(
     // Up to a second more than the wall clock allows: this only matters if the watchdog fails.
     // The signal of the soft limit says why the script ended; the hard limit is SIGKILL.
     let seconds = wall.as_secs().saturating_add(1);
-    set_both(Resource::Cpu, seconds, seconds.saturating_add(1))?;
-    set(Resource::Nproc, 0)?;
-    // One more than the three that are open, so that nothing else can be opened.
-    set(Resource::Nofile, 8)
+    set_both(Resource::Cpu, seconds, seconds.saturating_add(1))
 }
 
 /// The limit of one job of a runner, on top of wasmtime's own: memory that can be written to. A pool

@@ -9,7 +9,7 @@ mod root;
 mod seccomp;
 mod switches;
 
-pub(crate) use limits::{child_limits, data_memory, runner_limits, virtual_memory};
+pub(crate) use limits::{child_limits, data_memory, job_limits, runner_limits, virtual_memory};
 pub(crate) use root::packages_seen;
 pub(crate) use seccomp::{Profile, bytes as filter};
 pub(crate) use switches::{LAYERS, off};

@@ -1,11 +1,11 @@
-//! One job in one process: tighten, read, run, answer, end.
+//! One job in one process: lock in, wait, tighten, read, run, answer, end.
 
 use super::leave;
 use crate::api::ScriptError;
 use crate::engines::{self, Bounds, Ready};
 use crate::host::NOT_LOCKED_IN;
 use crate::sandbox;
-use crate::wire::Outcome;
+use crate::wire::{Outcome, Terms};
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::process::{Pid, getppid};
 use std::fs::File;
@@ -13,11 +13,8 @@ use std::io::{Read, Write};
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-/// What a child is to keep to, and where it comes from.
+/// Where a child comes from.
 pub(super) struct Place {
-    pub(super) wall: Duration,
-    pub(super) memory: u64,
-    pub(super) output: u64,
     /// The worker's address space.
     pub(super) memory_before: u64,
     /// The worker, as the child sees it.
@@ -29,19 +26,32 @@ const USUAL_JOB: usize = 16 * 1024;
 
 /// Never returns to the worker's loop.
 pub(super) fn run(socket: OwnedFd, place: &Place, ready: &Ready) -> ! {
-    let deadline = Instant::now() + place.wall;
     // The control socket and the other children's descriptors are the worker's alone.
     if !sandbox::off("descriptors") {
         keep_only(&socket);
     }
-    let locked = sandbox::child_limits(place.memory, place.output, place.wall, place.memory_before)
+    let locked = sandbox::child_limits()
         // A worker that ended before this child was bound to its end leaves an orphan.
         .is_ok_and(|()| getppid() == Some(place.worker))
         && sandbox::enter_child().is_ok();
     if !locked {
         leave(NOT_LOCKED_IN);
     }
+    engines::warm_up(ready);
     let mut socket = File::from(socket);
+    let mut terms = [0; Terms::SIZE];
+    let terms = match socket.read_exact(&mut terms) {
+        Ok(()) => Terms::from_bytes(&terms),
+        Err(_) => None,
+    };
+    // There will be no job.
+    let Some(terms) = terms else { leave(4) };
+    let Terms { wall_ms, memory, output } = terms;
+    let wall = Duration::from_millis(wall_ms);
+    let deadline = Instant::now() + wall;
+    if sandbox::job_limits(memory, output, wall, place.memory_before).is_err() {
+        leave(NOT_LOCKED_IN);
+    }
     let mut bytes = Vec::with_capacity(USUAL_JOB);
     let task: engines::Task =
         match socket.read_to_end(&mut bytes).map(|_| serde_json::from_slice(&bytes)) {
@@ -51,7 +61,7 @@ pub(super) fn run(socket: OwnedFd, place: &Place, ready: &Ready) -> ! {
             Err(_) => leave(4),
         };
     drop(bytes);
-    let bounds = Bounds { deadline, memory: place.memory, output: place.output };
+    let bounds = Bounds { deadline, memory, output };
     let ran = std::panic::catch_unwind(AssertUnwindSafe(|| engines::run(ready, task, &bounds)));
     let mut outcome = ran.unwrap_or_else(|panic| panicked(panic.as_ref()));
     outcome.memory = memory_used();

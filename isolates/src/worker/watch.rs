@@ -22,8 +22,15 @@ struct Child {
     id: u64,
     pid: Pid,
     pidfd: OwnedFd,
-    deadline: Instant,
+    /// None while it waits for its job.
+    deadline: Option<Instant>,
     overstayed: bool,
+}
+
+impl Child {
+    fn overstays(&self, now: Instant) -> bool {
+        !self.overstayed && self.deadline.is_some_and(|deadline| deadline <= now)
+    }
 }
 
 /// Sends a notice to the server.
@@ -46,8 +53,7 @@ pub(super) fn run(control: &OwnedFd, base: &Base) {
     loop {
         let ready = wait(control, &children);
         let now = Instant::now();
-        for child in children.iter_mut().filter(|child| child.deadline <= now && !child.overstayed)
-        {
+        for child in children.iter_mut().filter(|child| child.overstays(now)) {
             child.overstayed = true;
             if sandbox::off("watchdog") {
                 continue;
@@ -76,7 +82,8 @@ pub(super) fn run(control: &OwnedFd, base: &Base) {
 /// Waits for an order, the end of a child, or a deadline. Says which descriptors are ready: the
 /// control socket first, then the children in order.
 fn wait(control: &OwnedFd, children: &[Child]) -> Vec<bool> {
-    let next = children.iter().filter(|child| !child.overstayed).map(|child| child.deadline).min();
+    let next =
+        children.iter().filter(|child| !child.overstayed).filter_map(|child| child.deadline).min();
     // A millisecond more, so that the deadline has surely passed when the wait is over.
     let timeout =
         next.map(|at| at.saturating_duration_since(Instant::now()) + Duration::from_millis(1));
@@ -135,20 +142,14 @@ fn take_order(control: &OwnedFd, children: &mut Vec<Child>, base: &Base) -> bool
         RecvAncillaryMessage::ScmCredentials(_) | _ => None,
     });
     match (Order::from_bytes(&bytes[..length]), socket) {
-        (Some(Order::Run { id, wall_ms, memory, output }), socket) => {
-            let wall = Duration::from_millis(wall_ms);
-            let task =
-                child::Place { wall, memory, output, memory_before: base.memory, worker: getpid() };
+        (Some(Order::Fork { id }), socket) => {
+            let place = child::Place { memory_before: base.memory, worker: getpid() };
             // Without a socket there was no descriptor left for it.
             let started = socket.ok_or(std::io::ErrorKind::InvalidInput.into());
-            match started.and_then(|socket| start(socket, &task, &base.engines)) {
-                Ok((pid, pidfd)) => children.push(Child {
-                    id,
-                    pid,
-                    pidfd,
-                    deadline: Instant::now() + wall + GRACE,
-                    overstayed: false,
-                }),
+            match started.and_then(|socket| start(socket, &place, &base.engines)) {
+                Ok((pid, pidfd)) => {
+                    children.push(Child { id, pid, pidfd, deadline: None, overstayed: false });
+                }
                 Err(_) => {
                     let ended = Ended {
                         id,
@@ -162,6 +163,13 @@ fn take_order(control: &OwnedFd, children: &mut Vec<Child>, base: &Base) -> bool
                 }
             }
         }
+        (Some(Order::Run { id, wall_ms }), _) => {
+            // One that has ended already is told of as such.
+            if let Some(child) = children.iter_mut().find(|child| child.id == id) {
+                let wall = Duration::from_millis(wall_ms);
+                child.deadline = Some(Instant::now() + wall + GRACE);
+            }
+        }
         (Some(Order::Kill { id }), _) => {
             if let Some(child) = children.iter().find(|child| child.id == id) {
                 let _ = kill_process(child.pid, Signal::KILL);
@@ -172,9 +180,13 @@ fn take_order(control: &OwnedFd, children: &mut Vec<Child>, base: &Base) -> bool
     true
 }
 
-fn start(socket: OwnedFd, task: &child::Place, engines: &Ready) -> std::io::Result<(Pid, OwnedFd)> {
+fn start(
+    socket: OwnedFd,
+    place: &child::Place,
+    engines: &Ready,
+) -> std::io::Result<(Pid, OwnedFd)> {
     match fork()? {
-        None => child::run(socket, task, engines),
+        None => child::run(socket, place, engines),
         Some(pid) => {
             // The child keeps its own copy of the socket.
             drop(socket);

@@ -52,9 +52,19 @@ impl World {
             minimum: Strength::C,
             maximum,
             max_children,
+            // So that a world at rest has no process but its worker's.
+            isolate_ahead: 0,
             ..Options::new(exe.clone())
         });
         Self { isolates, exe, _folder: folder }
+    }
+
+    /// The same with so many processes that are locked in before any script comes.
+    pub(crate) fn ahead(maximum: Strength, layers: &[&str], isolate_ahead: usize) -> Self {
+        let Self { exe, _folder, .. } = Self::without(maximum, layers);
+        let minimum = Strength::C;
+        let options = Options { minimum, maximum, isolate_ahead, ..Options::new(exe.clone()) };
+        Self { isolates: Isolates::new(options), exe, _folder }
     }
 
     pub(crate) async fn run(&self, program: Program, limits: Limits) -> Result<Verdict, Refused> {

@@ -15,6 +15,7 @@
 mod common;
 
 mod abuse;
+mod ahead;
 mod javascript;
 mod jq;
 mod layers;

@@ -35,6 +35,9 @@ fn parent() -> libc::c_long {
     parent.max(1)
 }
 
+/// More memory than any job may have.
+static RAISED: [u64; 2] = [u64::MAX, u64::MAX];
+
 /// Arguments are such that a call which is let through succeeds or fails for a reason of its own
 /// (EFAULT, EINVAL, ENOENT), and leaves nothing behind.
 pub(super) fn all() -> Vec<Call> {
@@ -53,6 +56,8 @@ pub(super) fn all() -> Vec<Call> {
     let here = libc::c_long::from(libc::AT_FDCWD);
     let new_user = libc::c_long::from(libc::CLONE_NEWUSER);
     let ends = libc::c_long::from(libc::SIGCHLD);
+    let limits = RAISED.as_ptr() as libc::c_long;
+    let memory = libc::c_long::from(libc::RLIMIT_AS);
     let dumpable = libc::c_long::from(libc::PR_SET_DUMPABLE);
     let peek = libc::c_long::from(libc::PTRACE_PEEKDATA);
     vec![
@@ -96,7 +101,7 @@ pub(super) fn all() -> Vec<Call> {
         call("read_parent_memory", libc::SYS_process_vm_readv, [parent, 0, 0, 0, 0]),
         call("write_parent_memory", libc::SYS_process_vm_writev, [parent, 0, 0, 0, 0]),
         call("limit_parent", libc::SYS_prlimit64, [parent, 0, 0, 0, 0]),
-        call("raise_own_limit", libc::SYS_prlimit64, [0, 9, 0, 0, 0]),
+        call("raise_own_limit", libc::SYS_prlimit64, [0, memory, limits, 0, 0]),
         call("pin_parent", libc::SYS_sched_setaffinity, [parent, 0, 0, 0, 0]),
         call("slow_parent", libc::SYS_setpriority, [0, parent, 0, 0, 0]),
         call("leave_session", libc::SYS_setsid, [0, 0, 0, 0, 0]),

@@ -8,7 +8,7 @@ use libc::c_long;
 pub(crate) enum Profile {
     /// Forks, waits, passes descriptors, tightens itself.
     Worker,
-    /// Computes, reads and writes what is open.
+    /// Computes, reads and writes what is open, tightens its own limits.
     Child,
     /// Runs WebAssembly: computes, sets its timer and its own limits.
     Runner,
@@ -45,7 +45,8 @@ pub(super) fn allowed(profile: Profile) -> Vec<(u32, Allowed)> {
     let always = |calls: &'static [c_long]| calls.iter().map(|call| (*call, Allowed::Always));
     let mut all: Vec<(c_long, Allowed)> = always(COMPUTE).collect();
     match profile {
-        Profile::Child => {}
+        // The limits of its job, which comes when it is locked in.
+        Profile::Child => all.push((libc::SYS_prlimit64, Allowed::If(OWN_LIMITS))),
         Profile::Runner => {
             all.extend(always(RUN));
             all.push((libc::SYS_prlimit64, Allowed::If(OWN_LIMITS)));

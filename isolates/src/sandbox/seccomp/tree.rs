@@ -279,10 +279,16 @@ mod tests {
     }
 
     #[test]
-    fn a_runner_of_webassembly_has_its_timer_and_its_own_limits_and_nothing_else_besides() {
+    fn a_child_may_change_its_own_limits_and_nobody_elses() {
+        let limits = |process| plain(Profile::Child, libc::SYS_prlimit64, [process, 2, 0, 0, 0, 0]);
+        assert_eq!((limits(0), limits(OWN), limits(1)), (ALLOW, REFUSE, REFUSE));
+    }
+
+    #[test]
+    fn a_runner_of_webassembly_has_its_timer_and_nothing_else_besides() {
         let number = |call: libc::c_long| u32::try_from(call).unwrap();
         let mut wanted: Vec<u32> = allowed(Profile::Child).iter().map(|(call, _)| *call).collect();
-        wanted.extend([libc::SYS_setitimer, libc::SYS_sendto, libc::SYS_prlimit64].map(number));
+        wanted.extend([libc::SYS_setitimer, libc::SYS_sendto].map(number));
         wanted.sort_unstable();
         let listed: Vec<u32> = allowed(Profile::Runner).iter().map(|(call, _)| *call).collect();
         assert_eq!(listed, wanted);
