@@ -117,9 +117,11 @@ impl World {
         worker || (parent == Some(std::process::id()))
     }
 
-    /// Whatever ran is gone; a worker, a zygote and those that wait for work are not.
+    /// Whatever ran is gone; the zygotes, with and without modules, and those that wait for work are
+    /// not.
     pub(crate) async fn only_idle_children_are_left(&self) {
-        self.until(|left| left.len() <= 2 + 2 + 1).await;
+        const AHEAD: usize = 4;
+        self.until(|left| left.len() <= 2 * (2 + AHEAD)).await;
     }
 
     pub(crate) async fn nothing_is_left(&self) {
