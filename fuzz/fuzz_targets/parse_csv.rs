@@ -1,7 +1,7 @@
 //! A table from outside: the first byte chooses the dialect.
 #![no_main]
 #[path = "../../layers/src/parse/mod.rs"]
-#[allow(dead_code, reason = "the target needs one parser of the folder")]
+#[allow(dead_code, unused_imports, reason = "the target needs one parser of the folder")]
 mod parse;
 
 use parse::csv::{Dialect, Kind, Reader, Typing, delimiter};

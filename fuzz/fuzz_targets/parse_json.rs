@@ -2,7 +2,7 @@
 //! taken here either.
 #![no_main]
 #[path = "../../layers/src/parse/mod.rs"]
-#[allow(dead_code, reason = "the target needs one parser of the folder")]
+#[allow(dead_code, unused_imports, reason = "the target needs one parser of the folder")]
 mod parse;
 
 use parse::json::{Large, Options, Reader, Repeated};

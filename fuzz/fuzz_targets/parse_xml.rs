@@ -1,7 +1,7 @@
 //! An XML document from outside, in every shape that it can be given in.
 #![no_main]
 #[path = "../../layers/src/parse/mod.rs"]
-#[allow(dead_code, reason = "the target needs one parser of the folder")]
+#[allow(dead_code, unused_imports, reason = "the target needs one parser of the folder")]
 mod parse;
 
 use parse::xml::{Namespaces, Options, Shape};
