@@ -33,6 +33,11 @@ if ! scripts/python_wasi.sh "${CARGO_TARGET_DIR:-target}/engines/python-wasi.was
   say "there is no Python for WebAssembly then; its tests are passed over"
 fi
 
+# Deno and Bun, for the tests. They need npm's registry, once.
+if ! { command -v npm >/dev/null && scripts/engines.sh "${CARGO_TARGET_DIR:-target}/engines"; }; then
+  say "there are no Deno and Bun then; their tests are passed over, unless the host has them"
+fi
+
 if ! cargo nextest --version >/dev/null 2>&1; then
   say "installing cargo-nextest"
   cargo install --locked --quiet cargo-nextest

@@ -30,6 +30,8 @@ pub struct Config {
     pub python_ahead: usize,
     pub python_wasi: PathBuf,
     pub node: PathBuf,
+    pub deno: PathBuf,
+    pub bun: PathBuf,
     pub node_ahead: usize,
     pub rustc: PathBuf,
     pub go: PathBuf,
@@ -163,6 +165,8 @@ impl Config {
                 .text("isolation.python_wasi")
                 .map_or_else(|| under("engines/python-wasi.wasm"), PathBuf::from),
             node: tree.text("isolation.node").map_or_else(|| "node".into(), PathBuf::from),
+            deno: tree.text("isolation.deno").map_or_else(|| "deno".into(), PathBuf::from),
+            bun: tree.text("isolation.bun").map_or_else(|| "bun".into(), PathBuf::from),
             node_ahead: tree.count("isolation.node_ahead").unwrap_or(1),
             rustc: tree.text("isolation.rustc").map_or_else(|| "rustc".into(), PathBuf::from),
             go: tree.text("isolation.go").map_or_else(|| "go".into(), PathBuf::from),

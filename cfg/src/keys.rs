@@ -175,10 +175,22 @@ pub const KEYS: &[Key] = &[
         "Node for scripts with `runtime: node`, by name or path",
     ),
     key(
+        "isolation.deno",
+        Kind::Text,
+        "\"deno\"",
+        "Deno for scripts with `runtime: deno`, by name or path",
+    ),
+    key(
+        "isolation.bun",
+        Kind::Text,
+        "\"bun\"",
+        "Bun for scripts with `runtime: bun`, by name or path",
+    ),
+    key(
         "isolation.node_ahead",
         Kind::Number,
         "1",
-        "Node processes kept ready for the next script, once there was a first one",
+        "Processes of Node, and of Deno and Bun, kept ready for the next script, once there was a first one",
     ),
     key("isolation.rustc", Kind::Text, "\"rustc\"", "Rust's compiler for scripts, by name or path"),
     key("isolation.go", Kind::Text, "\"go\"", "Go's command for scripts, by name or path"),

@@ -63,6 +63,8 @@ pub(crate) fn isolate_options(config: &Config) -> Result<jalm_isolates::Options,
     options.python_wasi.clone_from(&config.python_wasi);
     options.cache = Some(config.data.join("cache"));
     options.node.clone_from(&config.node);
+    options.deno.clone_from(&config.deno);
+    options.bun.clone_from(&config.bun);
     options.node_ahead = config.node_ahead;
     options.rustc.clone_from(&config.rustc);
     options.go.clone_from(&config.go);

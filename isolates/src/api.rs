@@ -37,7 +37,12 @@ pub struct Options {
     pub cache: Option<PathBuf>,
     /// Node, by name or path.
     pub node: PathBuf,
-    /// Node processes that are kept ready for the next script, once there was a first one.
+    /// Deno, by name or path.
+    pub deno: PathBuf,
+    /// Bun, by name or path.
+    pub bun: PathBuf,
+    /// Processes of Node, and of Deno and Bun, that are kept ready for the next script, once there
+    /// was a first one.
     pub node_ahead: usize,
     /// Rust's compiler, by name or path.
     pub rustc: PathBuf,
@@ -69,6 +74,8 @@ impl Options {
             python_wasi: PathBuf::from("data/engines/python-wasi.wasm"),
             cache: None,
             node: PathBuf::from("node"),
+            deno: PathBuf::from("deno"),
+            bun: PathBuf::from("bun"),
             node_ahead: 1,
             rustc: PathBuf::from("rustc"),
             go: PathBuf::from("go"),
@@ -319,7 +326,7 @@ impl Refused {
             }
             Self::NoSuchRuntime { .. } => "leave `runtime` out for the usual one",
             Self::NoInterpreter { .. } => {
-                "install it, or name it in the settings (`isolation.python`, `isolation.python_wasi`, `isolation.node`, `isolation.rustc`, `isolation.go`); `jalm doctor` says what is found"
+                "install it, or name it in the settings (`isolation.python`, `isolation.python_wasi`, `isolation.node`, `isolation.deno`, `isolation.bun`, `isolation.rustc`, `isolation.go`); `jalm doctor` says what is found"
             }
             Self::NoNetwork { .. } => {
                 "call with an `exec_http` step instead; or give the runner user namespaces: `jalm doctor` says what the host lacks"

@@ -23,6 +23,10 @@ pub enum Runtime {
     QuickJs,
     /// The host's Node.
     Node,
+    /// The host's Deno.
+    Deno,
+    /// The host's Bun.
+    Bun,
     /// The host's own interpreter or a program compiled for it.
     Native,
     /// In the binary.
@@ -70,8 +74,12 @@ const fn engine(language: Language, runtime: Runtime, kind: Kind) -> Engine {
 pub const ENGINES: &[Engine] = &[
     engine(Language::JavaScript, Runtime::QuickJs, Kind::Isolate),
     engine(Language::JavaScript, Runtime::Node, Kind::Process),
+    engine(Language::JavaScript, Runtime::Deno, Kind::Process),
+    engine(Language::JavaScript, Runtime::Bun, Kind::Process),
     engine(Language::TypeScript, Runtime::QuickJs, Kind::Isolate),
     engine(Language::TypeScript, Runtime::Node, Kind::Process),
+    engine(Language::TypeScript, Runtime::Deno, Kind::Process),
+    engine(Language::TypeScript, Runtime::Bun, Kind::Process),
     engine(Language::Python, Runtime::Native, Kind::Process),
     engine(Language::Python, Runtime::Wasi, Kind::Wasm),
     engine(Language::Wasm, Runtime::Wasmtime, Kind::Wasm),
@@ -113,6 +121,8 @@ impl Runtime {
     const NAMES: &[(Self, &str)] = &[
         (Self::QuickJs, "quickjs"),
         (Self::Node, "node"),
+        (Self::Deno, "deno"),
+        (Self::Bun, "bun"),
         (Self::Native, "native"),
         (Self::Wasmtime, "wasmtime"),
         (Self::Wasi, "wasi"),

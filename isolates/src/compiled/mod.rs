@@ -11,8 +11,9 @@
 //! messages.
 //!
 //! **Keeping.** The server keeps programs in memory, sealed, under the hash of source and toolchain,
-//! as many bytes as `compiled_kept` says, the least used ones going first. No sandbox can reach
-//! them; a program sees its own copy only, which nobody can change.
+//! as many bytes as `compiled_kept` says, the least used ones going first; and on disk under a seal
+//! (`shelf`), for servers to come. What is read from there is copied into memory and runs from there.
+//! No sandbox can reach either; a program sees its own copy only, which nobody can change.
 //!
 //! **Running.** A process is always ready, once there was a first script: confined, but without a
 //! program. It is handed one, with its input and output, locks itself in for good and becomes it.

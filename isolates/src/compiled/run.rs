@@ -4,7 +4,7 @@ use super::build::build;
 use super::builder::End;
 use super::ended::{Heard, verdict};
 use super::enter::{DESCRIPTORS, ONLINE, Order};
-use super::kept::{Binary, Kept, key, sealed};
+use super::kept::{Binary, Kept, Key, key, sealed};
 use super::toolchain::Toolchain;
 use super::{RUN, messages};
 use crate::api::{Limits, Options, Refused, Script, ScriptError, Verdict};
@@ -14,6 +14,7 @@ use crate::native::ahead::Ahead;
 use crate::native::child::{Child, GONE_LIMIT, unavailable};
 use crate::native::{in_force, isolation};
 use crate::network::{Egress, beside};
+use crate::shelf::{self, Shelf};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::IoSlice;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
@@ -26,6 +27,9 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::{OnceCell, Semaphore};
 
+/// Bytes of programs that are kept on disk.
+const ON_DISK: u64 = 256 * 1024 * 1024;
+
 /// Scripts in Rust and Go.
 #[derive(Debug)]
 pub(crate) struct Compiled {
@@ -33,6 +37,8 @@ pub(crate) struct Compiled {
     go: OnceCell<Result<Toolchain, String>>,
     ahead: Ahead,
     kept: Kept,
+    /// The same on disk, for servers to come; none if the operator named no folder.
+    shelf: OnceCell<Option<Shelf>>,
     /// A compiler takes what it can get: only some at once.
     building: Semaphore,
     compilations: AtomicU64,
@@ -46,6 +52,7 @@ impl Default for Compiled {
             go: OnceCell::new(),
             ahead: Ahead::new(RUN),
             kept: Kept::default(),
+            shelf: OnceCell::new(),
             building: Semaphore::new(cores),
             compilations: AtomicU64::new(0),
         }
@@ -74,6 +81,10 @@ impl Compiled {
         if let Some(binary) = self.kept.get(&key) {
             return Ok(Ok(binary));
         }
+        let disk = self.shelf(options).await;
+        if let Some(program) = shelved(disk, key).await {
+            return self.ready(options, key, &program).map(Ok);
+        }
         self.compilations.fetch_add(1, Ordering::Relaxed);
         let folder = environment.map(|environment| environment.folder.as_path());
         let exe = options.worker_exe.clone();
@@ -92,10 +103,32 @@ impl Compiled {
                 isolation: isolation(strength),
             }));
         }
-        let file = sealed("script", &program, true).map_err(|error| no_memory(&error))?;
-        let binary = Arc::new(Binary { file, bytes: built.size });
-        self.kept.put(key, &binary, options.compiled_kept);
+        let binary = self.ready(options, key, &program)?;
+        shelve(disk, key, program).await;
         Ok(Ok(binary))
+    }
+
+    /// A program in memory, where it stays for the next time.
+    fn ready(&self, options: &Options, key: Key, program: &[u8]) -> Result<Arc<Binary>, Refused> {
+        let file = sealed("script", program, true).map_err(|error| no_memory(&error))?;
+        let bytes = u64::try_from(program.len()).unwrap_or(u64::MAX);
+        let binary = Arc::new(Binary { file, bytes });
+        self.kept.put(key, &binary, options.compiled_kept);
+        Ok(binary)
+    }
+
+    async fn shelf(&self, options: &Options) -> Option<&Shelf> {
+        let cache = options.cache.clone();
+        let opened = self.shelf.get_or_init(async || {
+            let opened = tokio::task::spawn_blocking(move || {
+                Shelf::open(&cache?, "programs", ON_DISK)
+                    // They are compiled again after the next start, then.
+                    .inspect_err(|error| tracing::warn!(%error, "programs are not kept on disk"))
+                    .ok()
+            });
+            opened.await.ok().flatten()
+        });
+        opened.await.as_ref()
     }
 
     /// Runs a program; dropping the future kills it.
@@ -255,5 +288,21 @@ impl Pipes {
         sendmsg(socket, &[IoSlice::new(&order)], &mut ancillary, SendFlags::NOSIGNAL)
             .map_err(|error| unavailable(&format!("a script's process went away: {error}")))?;
         Ok(Self([stdout, stderr, result]))
+    }
+}
+
+/// A program that an earlier server has compiled.
+async fn shelved(shelf: Option<&Shelf>, key: Key) -> Option<Vec<u8>> {
+    let shelf = shelf?.clone();
+    let read = move || shelf.get(&key).and_then(|file| shelf::content(file).ok());
+    tokio::task::spawn_blocking(read).await.ok().flatten()
+}
+
+/// Keeps a program for servers to come.
+async fn shelve(shelf: Option<&Shelf>, key: Key, program: Vec<u8>) {
+    let Some(shelf) = shelf.cloned() else { return };
+    let put = tokio::task::spawn_blocking(move || shelf.put(&key, &program));
+    if let Ok(Err(error)) = put.await {
+        tracing::warn!(%error, "a program is not kept on disk");
     }
 }

@@ -17,7 +17,7 @@ use crate::engines::Task;
 use crate::languages::Language;
 use crate::native::{Native, Packages};
 use crate::network::Egress;
-use crate::node::{Code, Node};
+use crate::node::{Code, Flavour, Node};
 use crate::wasm::{Place, Python, Wasm};
 use crate::wire::{Ended, Order, Terms};
 use route::{Route, route};
@@ -146,9 +146,9 @@ impl Isolates {
         let Job { program, limits } = job;
         match route(program)? {
             Route::Isolate(task) => self.run_in_worker(&task, limits).await,
-            Route::Node(script) => {
+            Route::Node(flavour, script) => {
                 let packages = environment.map(|environment| environment.folder.clone());
-                self.run_on_node(script, packages, limits, egress).await
+                self.run_on_node((flavour, script), packages, limits, egress).await
             }
             Route::Python(script) => {
                 let permit = self.0.permits.acquire().await;
@@ -256,7 +256,7 @@ impl Isolates {
     /// The worker takes TypeScript's types away first.
     async fn run_on_node(
         &self,
-        script: Script,
+        (flavour, script): (Flavour, Script),
         packages: Option<std::path::PathBuf>,
         limits: Limits,
         egress: Option<&Arc<dyn Egress>>,
@@ -280,7 +280,8 @@ impl Isolates {
         let _permit = permit.map_err(|_| stopped())?;
         let wall = limits.wall.saturating_sub(started.elapsed());
         let limits = Limits { wall, ..limits };
-        self.0.node.run(&self.0.options, &code, &variables, packages, &limits, egress).await
+        let code = (flavour, &code, packages);
+        self.0.node.run(&self.0.options, code, &variables, &limits, egress).await
     }
 
     async fn run_in_worker(&self, task: &Task, limits: Limits) -> Result<Verdict, Refused> {

@@ -3,13 +3,14 @@
 use crate::api::{Program, Refused, Script};
 use crate::engines::Task;
 use crate::languages::{Language, Runtime};
+use crate::node::Flavour;
 
 /// Where a program runs.
 pub(super) enum Route {
     /// In a child of the worker.
     Isolate(Task),
-    /// In a process of Node.
-    Node(Script),
+    /// In a process of Node, Deno or Bun.
+    Node(Flavour, Script),
     /// In a child of the Python zygote.
     Python(Script),
     /// In the interpreter of Python in WebAssembly.
@@ -53,7 +54,10 @@ fn of_script(script: Script) -> Result<Route, Refused> {
             let Script { source, variables, .. } = script;
             Ok(Route::Isolate(Task::TypeScript { source, variables }))
         }
-        (Language::JavaScript | Language::TypeScript, Runtime::Node) => Ok(Route::Node(script)),
+        (Language::JavaScript | Language::TypeScript, runtime) => match Flavour::of(runtime) {
+            Some(flavour) => Ok(Route::Node(flavour, script)),
+            None => Err(Refused::NoSuchRuntime { language, runtime }),
+        },
         (Language::Python, Runtime::Native) => Ok(Route::Python(script)),
         (Language::Python, Runtime::Wasi) => Ok(Route::PythonWasi(script)),
         (Language::Rust | Language::Go, Runtime::Native) => Ok(Route::Compiled(script)),

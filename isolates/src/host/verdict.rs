@@ -79,8 +79,10 @@ fn died(ended: &Ended, limits: &Limits) -> ScriptError {
     if ended.overstayed || ended.signal == Some(libc::SIGXCPU) {
         return ScriptError::too_late();
     }
-    // Code that cannot get memory aborts; code that overflows its stack gets a SEGV.
-    let out_of_memory = ended.signal == Some(libc::SIGABRT) || ended.memory >= limits.memory;
+    // Code that cannot get memory aborts, or ends itself by a trap (V8 of late); code that
+    // overflows its stack gets a SEGV.
+    let gave_up = matches!(ended.signal, Some(libc::SIGABRT | libc::SIGTRAP));
+    let out_of_memory = gave_up || ended.memory >= limits.memory;
     if out_of_memory {
         return ScriptError::out_of_memory();
     }
@@ -88,6 +90,7 @@ fn died(ended: &Ended, limits: &Limits) -> ScriptError {
         (Some(libc::SIGSEGV), _) => {
             "it recursed too deeply, or its interpreter is broken".to_owned()
         }
+        (Some(libc::SIGXFSZ), _) => "it wrote a larger file than it may".to_owned(),
         (Some(signal), _) => format!("its process ended by signal {signal}"),
         (None, code) => format!("its process ended with code {}", code.unwrap_or(0)),
     };

@@ -1,8 +1,11 @@
-// One script on Node, in a process that was started and locked in before the script was known.
+// One script on Node, Deno or Bun, in a process that was started and locked in before the script
+// was known.
 //
-// Started by the worker inside the sandbox as `node … -e <this> <prelude of all JavaScript> <packages>`.
-// fd 3 is a socket to the server: one byte `R` when this is ready; then it reads the length of the
-// job (8 bytes) and the job (JSON), and writes frames: kind (1 byte), length (4 bytes), data.
+// Started by the worker inside the sandbox as `node … -e <this> <prelude of all JavaScript>
+// <packages>`.
+// fd 3 (for Deno, which knows no others, 0 and 1) is a socket to the server: one byte `R` when this
+// is ready; then it reads the length of the job (8 bytes) and the job (JSON), and writes frames:
+// kind (1 byte), length (4 bytes), data.
 // Kinds: `o` and `e` are printed text, `m` is memory, `r` is the end: {"ok": …} or {"error": {…}}.
 'use strict';
 (() => {
@@ -12,19 +15,23 @@
   const { Console } = require('node:console');
   const { Writable } = require('node:stream');
 
-  const SOCKET = 3, SCRIPT = 'script', CALLS = 10;
-  const leave = process.reallyExit.bind(process);
+  const SCRIPT = 'script', CALLS = 10;
+  const { Deno, Bun } = globalThis;
+  const [FROM, TO] = Deno ? [0, 1] : [3, 3];
+  // Bun counts the line before the script in calls, though told not to.
+  const BEFORE = Bun ? 1 : 0;
+  const leave = Deno ? Deno.exit.bind(Deno) : process.reallyExit.bind(process);
   const { parse, stringify } = JSON;
 
   const write = (data) => {
     try {
-      for (let at = 0; at < data.length;) at += fs.writeSync(SOCKET, data, at);
+      for (let at = 0; at < data.length;) at += fs.writeSync(TO, data, at);
     } catch { leave(4); }
   };
   const read = (count) => {
     const data = Buffer.alloc(count);
     for (let at = 0; at < count;) {
-      const more = fs.readSync(SOCKET, data, at, count - at, null);
+      const more = fs.readSync(FROM, data, at, count - at, null);
       if (more === 0) leave(4);
       at += more;
     }
@@ -81,10 +88,10 @@
 
   const HINTS = [
     [/BigInt/, 'turn it into text or a number: `String(value)`, `Number(value)`'],
-    [/circular/, 'return a copy without the parts that point back'],
+    [/circular|cyclic/, 'return a copy without the parts that point back'],
     [/call stack size/, 'recurse less deeply, or use a loop'],
-    [/^fetch failed|^(connect|listen|bind|getaddrinfo|queryA) E/, 'there is no network here; use an `exec_http` step before this one'],
-    [/^spawn/, 'scripts start no other programs'],
+    [/[Ff]etch failed|Unable to connect|typo in the url|^Failed to listen|^(connect|listen|bind|getaddrinfo|queryA) E/, 'there is no network here; use an `exec_http` step before this one'],
+    [/^spawn|posix_spawn|^Command failed|^Failed to spawn/, 'scripts start no other programs'],
     [/^E(PERM|ACCES|ROFS|NOENT): /, 'scripts see no files of the host'],
     [/Cannot find (module|package)/, 'scripts have what comes with the runtime, and no packages but those that they name in `dependencies`'],
     [/is not defined/, "only the step's `variables` are defined here"],
@@ -108,9 +115,11 @@
     const found = [];
     for (const text of String(stack).split('\n')) {
       const match = /^\s+at (?:(?:async )?(.*?) \()?(?:async )?script:(\d+):(\d+)\)?$/.exec(text);
-      if (!match || +match[2] < 1 || +match[2] > last) continue;
-      const [line, column] = author(+match[2], +match[3]);
-      found.push({ name: match[1], line, column });
+      const at = match ? +match[2] - BEFORE : 0;
+      if (at < 1 || at > last) continue;
+      const [line, column] = author(at, +match[3]);
+      const name = match[1]?.replace(/^(async )?(<anonymous>)?/, '');
+      found.push({ name: name || undefined, line, column });
     }
     return found;
   };
@@ -127,7 +136,7 @@
       return { code: 'script_error', message: `the script threw ${text ?? 'a value'}`, hint: 'throw an Error to say more' };
     }
     const message = String(error.message);
-    if (/Array buffer allocation failed/.test(message) || error.code === 'ERR_WORKER_OUT_OF_MEMORY') return outOfMemory();
+    if (/Array buffer allocation failed|^Out of memory$/.test(message) || error.code === 'ERR_WORKER_OUT_OF_MEMORY') return outOfMemory();
     const cause = online && error.cause instanceof Error ? `: ${error.cause.message}` : '';
     const known = !cause && HINTS.find(([pattern]) => pattern.test(message));
     const found = calls(error.stack);
@@ -142,8 +151,28 @@
     return told;
   };
   // V8 shows the line and a caret before the message.
-  const unreadable = (error, source) => {
-    const [first, , caret] = String(error.stack).split('\n');
+  // How deep the brackets are, at most: what reads modules has its limits.
+  const depth = (text) => {
+    let now = 0, most = 0;
+    for (const c of text) {
+      if ('([{'.includes(c)) most = Math.max(most, ++now);
+      else if (')]}'.includes(c)) now--;
+    }
+    return most;
+  };
+  // Deno tells no place; reading the same as a module, it does.
+  const placed = async (error, text) => {
+    if (!Deno || !(error instanceof SyntaxError) || depth(text) > 200) return error.stack;
+    try {
+      await import('data:text/javascript,' + encodeURIComponent(text));
+    } catch (again) {
+      const match = /:(\d+):(\d+)$/m.exec(again.stack);
+      if (match) return `script:${match[1] - 1}\n\n${' '.repeat(match[2] - 1)}^`;
+    }
+    return error.stack;
+  };
+  const unreadable = (error, source, stack) => {
+    const [first, , caret] = String(stack).split('\n');
     const told = { code: 'script_syntax', message: `SyntaxError: ${error.message}` };
     const match = /^script:(\d+)$/.exec(first);
     if (match) {
@@ -175,16 +204,17 @@
     if (bad !== undefined) throw badName(bad);
     const lines = source.split('\n');
     last = Math.max(1, lines.at(-1) === '' ? lines.length - 1 : lines.length);
-    let run;
+    let run, text = '';
     try {
       const head = `(async function (${['__jalm_main', '__jalm_variables', ...names].join(', ')}) {${directive}\n`;
       const tail = "\n;if (typeof main === 'function') return __jalm_main(main, __jalm_variables); })";
-      run = compile(head + source + tail, SCRIPT, -1);
+      text = head + source + tail;
+      run = compile(text, SCRIPT, -1);
     } catch (error) {
       for (const name of names) {
         try { compile(`(async function (${name}) {${directive}})`, 'name', 0); } catch { throw badName(name); }
       }
-      finish(stringify({ error: unreadable(error, source) }));
+      finish(stringify({ error: unreadable(error, source, await placed(error, text)) }));
     }
     return run(callMain, variables, ...names.map((name) => variables[name]));
   };
@@ -252,11 +282,12 @@
     if (Agent) globalThis[dispatcher] = new Agent({ connect: (options, given) => open(options.protocol === 'https:', options, given) });
   };
   const online = process.env.http_proxy ? new URL(process.env.http_proxy).port : null;
-  if (online) useProxy(online);
+  // Deno and Bun read the variables themselves.
+  if (online && !Deno && !Bun) useProxy(online);
 
-  const callMain = compile(process.argv[1], 'prelude', 0)((kind, text) => print(kind === 0 ? 'o' : 'e', text + '\n'));
+  const callMain = compile(process.argv.at(-2), 'prelude', 0)((kind, text) => print(kind === 0 ? 'o' : 'e', text + '\n'));
   // Packages are found from their folder, whether they are asked for with `require` or `import`.
-  const packages = process.argv[2];
+  const packages = process.argv.at(-1);
   if (packages) {
     process.chdir(packages);
     globalThis.require = require('node:module').createRequire(`${packages}/script.js`);
@@ -273,14 +304,19 @@
   process.execArgv = [];
   Error.stackTraceLimit = 50;
   process.setUncaughtExceptionCaptureCallback(fail);
+  process.on('unhandledRejection', fail);
   process.once('beforeExit', () => fail(new Wrong(
     'the script waits for something that never happens',
     'a promise is never settled, and nothing is left that could settle it',
   )));
-  process.reallyExit = (code) => {
+  // Deno gives it to modules only.
+  globalThis.require ??= require;
+  const exit = (code) => {
     if (!code) printed();
     fail(new Wrong(`the script exited with ${code}`, 'return a value, or throw an Error that says what is wrong'));
   };
+  process.reallyExit = exit;
+  if (Deno) Deno.exit = exit;
   // Whatever is used for the first time takes longer.
   inspect({ a: [1, 'b'], c: new Map() });
   compile('(async function (a) { return a })', 'warm', 0)(1).then(() => {

@@ -1,30 +1,27 @@
-//! The worker's side: the process locks itself in and becomes Node.
+//! The worker's side: the process locks itself in and becomes Node, Deno or Bun.
 
+use super::flavour::Flavour;
 use super::program::Program;
 use crate::api::Strength;
 use crate::native::start::{tell_failure, tell_listener, tell_process};
 use crate::sandbox::program::{self, Room};
 use crate::sandbox::{Missing, network, packages_seen};
 use crate::worker::leave;
-use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::fd::{AsRawFd, FromRawFd, OwnedFd};
 use serde::{Deserialize, Serialize};
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
-/// What Node runs.
+/// What the program runs.
 const CHILD: &str = include_str!("child.js");
 
 /// What every script in JavaScript finds, on whichever runtime.
 const PRELUDE: &str = include_str!("../engines/javascript/prelude.js");
 
-const MIB: u64 = 1024 * 1024;
-
-/// Memory that Node itself takes, threads included, before a script has any.
-const BASE: u64 = 64 * MIB;
-
 /// From the server, as JSON in the worker's arguments.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Settings {
+    pub(crate) flavour: Flavour,
     pub(crate) program: Program,
     /// Bytes of memory that the script may take.
     pub(crate) memory: u64,
@@ -34,10 +31,12 @@ pub(crate) struct Settings {
     pub(crate) network: bool,
 }
 
-/// Never returns: the process is Node then, or has told why not. The socket is descriptor 0.
+/// Never returns: the process is the program then, or has told why not. The socket is descriptor 0.
 pub(crate) fn become_node(socket: OwnedFd, strength: Strength, settings: &str) -> ! {
-    let Some(socket) = place(socket) else { leave(1) };
-    let why = match serde_json::from_str::<Settings>(settings) {
+    let settings = serde_json::from_str::<Settings>(settings);
+    let standard = settings.as_ref().is_ok_and(|settings| settings.flavour.speaks_on_standard());
+    let Some(socket) = place(socket, standard) else { leave(1) };
+    let why = match settings {
         Err(error) => Missing::new("worker", format_args!("the settings cannot be read: {error}")),
         Ok(settings) => start(&socket, strength, &settings).unwrap_or_else(|missing| missing),
     };
@@ -45,19 +44,19 @@ pub(crate) fn become_node(socket: OwnedFd, strength: Strength, settings: &str) -
     leave(1)
 }
 
-/// Becomes Node; returns why that failed.
+/// Becomes the program; returns why that failed.
 fn start(socket: &OwnedFd, strength: Strength, settings: &Settings) -> Result<Missing, Missing> {
     let program = &settings.program;
     let packages = settings.packages.as_deref();
     let seen = packages.map(|folder| packages_seen(strength, folder));
-    let mut readable = program.readable();
+    let mut readable = program.readable(settings.flavour);
     readable.extend(seen.clone());
     let room = Room {
         program: &program.executable,
         folders: &program.folders(),
         readable: &readable,
         packages,
-        memory: settings.memory.saturating_add(BASE),
+        memory: settings.memory.saturating_add(settings.flavour.base()),
         network: settings.network,
     };
     let locked = program::enter(
@@ -78,24 +77,13 @@ fn command(
     packages: Option<&Path>,
     port: Option<u16>,
 ) -> Result<(Vec<CString>, Vec<CString>), Missing> {
-    let heap = format!("--max-old-space-size={}", settings.memory / MIB);
-    let arguments = [
-        "node",
-        &heap,
-        // One more thread for compiling and for garbage.
-        "--v8-pool-size=1",
-        "--no-addons",
-        "--no-warnings",
-        // There is no configuration to be read, and in strength B none that may be.
-        "--openssl-config=/dev/null",
-        "-e",
-        CHILD,
-        PRELUDE,
-        &packages.map(|folder| folder.display().to_string()).unwrap_or_default(),
-    ];
+    let flavour = settings.flavour;
+    let arguments = flavour.arguments(settings.memory);
+    let packages = packages.map(|folder| folder.display().to_string()).unwrap_or_default();
+    let code = [CHILD, PRELUDE, &packages];
+    let arguments = arguments.iter().map(String::as_str).chain(code).collect::<Vec<_>>();
     // Scripts do not see these: `child.js` takes them away, all but those of the proxy.
-    let variables = ["TZ=UTC", "UV_THREADPOOL_SIZE=2", "UV_USE_IO_URING=0", "LC_ALL=C.UTF-8"];
-    let mut variables = variables.map(str::to_owned).to_vec();
+    let mut variables: Vec<String> = flavour.variables().iter().map(ToString::to_string).collect();
     if let Some(port) = port {
         variables.extend(network::variables(port));
         // Its own certificates are built in.
@@ -109,12 +97,27 @@ fn command(
     Ok((texts(&arguments)?, texts(&variables)?))
 }
 
-/// Puts the socket where `child.js` looks for it, at 3, and nothing where programs read.
-fn place(mut socket: OwnedFd) -> Option<OwnedFd> {
-    // It stays open as the program starts.
-    let copy = rustix::io::dup(&socket).ok().filter(|copy| copy.as_raw_fd() == 3)?;
-    // Output goes to /dev/null, and is as good for input.
-    rustix::io::dup2(std::io::stdout(), &mut socket).ok()?;
+/// Puts the socket where `child.js` looks for it: at 3, and nothing where programs read, or where
+/// they read and write.
+fn place(mut socket: OwnedFd, standard: bool) -> Option<OwnedFd> {
+    let copy = if standard {
+        #[expect(unsafe_code, reason = "standard output has no owner to be borrowed from")]
+        // SAFETY: it is open (/dev/null), nothing else in this process writes there, and it is
+        // forgotten below instead of being closed.
+        let mut output = unsafe { OwnedFd::from_raw_fd(1) };
+        let copied = rustix::io::dup2(&socket, &mut output);
+        std::mem::forget(output);
+        copied.ok()?;
+        rustix::io::fcntl_dupfd_cloexec(&socket, 3).ok()
+    } else {
+        // It stays open as the program starts.
+        rustix::io::dup(&socket).ok()
+    };
+    let copy = copy.filter(|copy| copy.as_raw_fd() == 3)?;
+    if !standard {
+        // Output goes to /dev/null, and is as good for input.
+        rustix::io::dup2(std::io::stdout(), &mut socket).ok()?;
+    }
     // Closing it would free its number.
     std::mem::forget(socket);
     Some(copy)

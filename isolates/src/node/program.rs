@@ -1,15 +1,13 @@
-//! The host's Node, and the folders it must see.
+//! The host's Node, Deno or Bun, and the folders it must see.
 
+use super::flavour::Flavour;
 use crate::native::interpreter::{folders, locate};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Older ones lack what `child.js` uses.
-const OLDEST: u32 = 18;
-
-/// What is known of the host's Node.
+/// What is known of the program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Program {
     pub(crate) executable: PathBuf,
@@ -17,8 +15,13 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Finds the program of this name or path, and asks it for its version. Takes some 50 ms.
-    pub(crate) fn find(name: &Path, search: Option<&OsStr>) -> Result<Self, String> {
+    /// Finds the program of this name or path, and asks it for its version. Takes up to 50 ms.
+    pub(crate) fn find(
+        flavour: Flavour,
+        name: &Path,
+        search: Option<&OsStr>,
+    ) -> Result<Self, String> {
+        let (arguments, before) = flavour.question();
         let shown = name.display();
         let found = locate(name, search).ok_or_else(|| format!("there is no `{shown}` here"))?;
         let executable = found
@@ -26,16 +29,19 @@ impl Program {
             .map_err(|error| format!("{} cannot be found: {error}", found.display()))?;
         let shown = executable.display();
         let output = Command::new(&executable)
-            .args(["-p", "process.versions.node"])
+            .args(arguments)
             .env_clear()
             .stdin(Stdio::null())
             .output()
             .map_err(|error| format!("{shown} cannot be started: {error}"))?;
-        let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let version = said.trim().strip_prefix(before).unwrap_or_default();
+        let version = version.split_whitespace().next().unwrap_or_default().to_owned();
+        let (kind, oldest) = (flavour.name(), flavour.oldest());
         match version.split('.').next().and_then(|major| major.parse::<u32>().ok()) {
-            None => Err(format!("{shown} does not answer as Node does")),
-            Some(major) if major < OLDEST => {
-                Err(format!("{shown} is Node {version}, and must be {OLDEST} or newer"))
+            None => Err(format!("{shown} does not answer as {kind} does")),
+            Some(major) if major < oldest => {
+                Err(format!("{shown} is {kind} {version}, and must be {oldest} or newer"))
             }
             Some(_) => Ok(Self { executable, version }),
         }
@@ -52,11 +58,12 @@ impl Program {
         folders(&Vec::from_iter(self.prefix()))
     }
 
-    /// What of them may be read: libraries, and what distributions keep of Node outside of it.
-    pub(crate) fn readable(&self) -> Vec<PathBuf> {
+    /// What of them may be read: libraries, and what distributions keep of it outside.
+    pub(crate) fn readable(&self, flavour: Flavour) -> Vec<PathBuf> {
         let system = ["/usr/share/nodejs", "/usr/share/zoneinfo", "/usr/share/icu"];
         let own = self.prefix().map(|prefix| prefix.join("lib"));
-        system.map(PathBuf::from).into_iter().chain(own).collect()
+        let figures = flavour.figures().iter().map(PathBuf::from);
+        system.map(PathBuf::from).into_iter().chain(own).chain(figures).collect()
     }
 }
 
@@ -65,11 +72,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_there_or_no_node_is_told() {
-        let error = Program::find(Path::new("no-such-node"), Some(OsStr::new("/bin")));
-        assert_eq!(error.unwrap_err(), "there is no `no-such-node` here");
-        let error = Program::find(Path::new("/bin/true"), None).unwrap_err();
-        assert!(error.contains("does not answer as Node does"), "{error}");
+    fn what_is_not_there_or_something_else_is_told() {
+        for flavour in Flavour::ALL {
+            let error = Program::find(flavour, Path::new("no-such"), Some(OsStr::new("/bin")));
+            assert_eq!(error.unwrap_err(), "there is no `no-such` here");
+            let error = Program::find(flavour, Path::new("/bin/true"), None).unwrap_err();
+            let told = format!("does not answer as {} does", flavour.name());
+            assert!(error.contains(&told), "{error}");
+        }
     }
 
     #[test]

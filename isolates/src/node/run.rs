@@ -2,6 +2,7 @@
 
 use super::NODE;
 use super::enter::Settings;
+use super::flavour::Flavour;
 use super::program::Program;
 use crate::api::{Limits, Options, Refused, Verdict};
 use crate::native::ahead::Ahead;
@@ -16,10 +17,10 @@ use tokio::sync::OnceCell;
 
 const MIB: u64 = 1024 * 1024;
 
-/// Less than this, and Node does not start.
+/// Less than this, and they do not start.
 const LEAST_MEMORY: u64 = 32 * MIB;
 
-/// A script as Node reads it.
+/// A script as `child.js` reads it.
 #[derive(Deserialize)]
 pub(crate) struct Code {
     pub(crate) text: String,
@@ -35,9 +36,10 @@ impl Code {
     }
 }
 
-/// Scripts on Node.
+/// Scripts on one of the runtimes that the host has.
 #[derive(Debug)]
-pub(crate) struct Node {
+struct One {
+    flavour: Flavour,
     /// What the host has; asked once.
     program: OnceCell<Result<Program, String>>,
     ahead: Ahead,
@@ -46,15 +48,51 @@ pub(crate) struct Node {
     special: Ahead,
 }
 
+/// Scripts on Node, Deno and Bun.
+#[derive(Debug)]
+pub(crate) struct Node([One; 3]);
+
 impl Default for Node {
     fn default() -> Self {
-        Self { program: OnceCell::new(), ahead: Ahead::new(NODE), special: Ahead::new(NODE) }
+        Self(Flavour::ALL.map(|flavour| One {
+            flavour,
+            program: OnceCell::new(),
+            ahead: Ahead::new(NODE),
+            special: Ahead::new(NODE),
+        }))
     }
 }
 
 impl Node {
-    /// Runs a script; dropping the future kills it.
+    /// Runs a script, with its packages; dropping the future kills it.
     pub(crate) async fn run(
+        &self,
+        options: &Options,
+        (flavour, code, packages): (Flavour, &Code, Option<PathBuf>),
+        variables: &Map<String, Value>,
+        limits: &Limits,
+        egress: Option<&Arc<dyn Egress>>,
+    ) -> Result<Verdict, Refused> {
+        let [node, deno, bun] = &self.0;
+        let one = match flavour {
+            Flavour::Node => node,
+            Flavour::Deno => deno,
+            Flavour::Bun => bun,
+        };
+        one.run(options, code, variables, packages, limits, egress).await
+    }
+
+    /// Ends those that wait.
+    pub(crate) async fn shutdown(&self) {
+        for one in &self.0 {
+            one.ahead.shutdown().await;
+            one.special.shutdown().await;
+        }
+    }
+}
+
+impl One {
+    async fn run(
         &self,
         options: &Options,
         code: &Code,
@@ -63,9 +101,11 @@ impl Node {
         limits: &Limits,
         egress: Option<&Arc<dyn Egress>>,
     ) -> Result<Verdict, Refused> {
-        let program = self.program.get_or_init(|| find(options)).await.clone();
-        let program = program.map_err(|why| Refused::NoInterpreter { language: "node", why })?;
-        // In whole MiB, as Node counts.
+        let flavour = self.flavour;
+        let program = self.program.get_or_init(|| find(flavour, options)).await.clone();
+        let language = flavour.runtime().name();
+        let program = program.map_err(|why| Refused::NoInterpreter { language, why })?;
+        // In whole MiB, as they count.
         let memory = limits.memory.clamp(LEAST_MEMORY, u64::MAX - MIB).next_multiple_of(MIB);
         let (ahead, most) = match &packages {
             Some(_) => (&self.special, 0),
@@ -73,7 +113,7 @@ impl Node {
         };
         let settings = |network| {
             let (program, packages) = (program.clone(), packages.clone());
-            serde_json::to_string(&Settings { program, memory, packages, network })
+            serde_json::to_string(&Settings { flavour, program, memory, packages, network })
                 .map_err(|error| unavailable(&error.to_string()))
         };
         let usual = settings(false)?;
@@ -91,17 +131,11 @@ impl Node {
         let isolation = in_force(strength, way.is_some());
         beside(way, child.run(socket, &job.to_string(), limits, isolation)).await
     }
-
-    /// Ends those that wait.
-    pub(crate) async fn shutdown(&self) {
-        self.ahead.shutdown().await;
-        self.special.shutdown().await;
-    }
 }
 
-async fn find(options: &Options) -> Result<Program, String> {
-    let (name, search) = (options.node.clone(), std::env::var_os("PATH"));
-    tokio::task::spawn_blocking(move || Program::find(&name, search.as_deref()))
+async fn find(flavour: Flavour, options: &Options) -> Result<Program, String> {
+    let (name, search) = (flavour.program(options).to_owned(), std::env::var_os("PATH"));
+    tokio::task::spawn_blocking(move || Program::find(flavour, &name, search.as_deref()))
         .await
         .unwrap_or_else(|error| Err(error.to_string()))
 }

@@ -85,7 +85,7 @@ pub(crate) fn enter_native(
     namespaces::enter(|| {
         // The new root has no /proc.
         figures = limits::memory_figures();
-        root::with(root::Shown { folders, packages, certificates: true }, None)
+        root::with(root::Shown { folders, packages, certificates: true, program: None }, None)
     })?;
     Ok(figures)
 }

@@ -82,8 +82,8 @@ pub(crate) fn enter(
     begun: impl FnOnce(OwnedFd) -> Result<(), Missing>,
     opened: impl FnOnce(OwnedFd) -> Result<(), Missing>,
 ) -> Result<Locked, Missing> {
-    let Room { folders, packages, network, .. } = *room;
-    let shown = Shown { folders, packages, certificates: network };
+    let Room { folders, packages, network, program, .. } = *room;
+    let shown = Shown { folders, packages, certificates: network, program: Some(program) };
     let Settled { own, gate } = settle(strength, shown, network, begun)?;
     let port = gate.as_ref().map(|gate| gate.port);
     gate.map_or(Ok(()), |gate| opened(gate.listener))?;
@@ -143,7 +143,7 @@ pub(crate) fn confine(
     packages: Option<&Path>,
     disk: Disk,
 ) -> Result<Option<&'static Path>, Missing> {
-    let shown = Shown { folders, packages, certificates: false };
+    let shown = Shown { folders, packages, ..Shown::default() };
     confine_with(strength, shown, disk, false).map(|settled| settled.own)
 }
 

@@ -58,12 +58,22 @@ pub(crate) struct Shown<'a> {
     pub(crate) packages: Option<&'a Path>,
     /// Whether the certificates that the host trusts are seen, as one file.
     pub(crate) certificates: bool,
+    /// What the process becomes, if it looks for itself below /proc.
+    pub(crate) program: Option<&'a Path>,
 }
+
+/// There is no /proc of a program's own. Some do not start without their figures, where they look
+/// for the end of their stack or for their own name, so they find these: all is one mapping, and
+/// some of it is used.
+const FIGURES: [(&str, &str); 2] = [
+    ("/proc/self/maps", "00001000-7ffffffff000 rw-p 00000000 00:00 0 [stack]\n"),
+    ("/proc/self/statm", "100000 10000 5000 1000 0 20000 0\n"),
+];
 
 /// A root with these parts of the host, /dev/null, and a /tmp: an empty, read-only one or one of
 /// its own.
 pub(super) fn with(shown: Shown<'_>, tmp: Option<&Tmp>) -> Result<(), Missing> {
-    let Shown { folders, packages, certificates } = shown;
+    let Shown { folders, packages, certificates, program } = shown;
     // Opened before the new root covers /tmp, below which one of them may be.
     let opened = folders
         .iter()
@@ -108,6 +118,9 @@ pub(super) fn with(shown: Shown<'_>, tmp: Option<&Tmp>) -> Result<(), Missing> {
         mount("script", &own, "tmpfs", flags, Some(options.as_c_str()))
             .map_err(failed("mounting /tmp"))?;
     }
+    if let Some(program) = program {
+        figures(program)?;
+    }
     make_folder(&inside(Path::new("/dev")))?;
     let place = inside(Path::new("/dev/null"));
     make_file(&place)?;
@@ -123,6 +136,17 @@ pub(super) fn with(shown: Shown<'_>, tmp: Option<&Tmp>) -> Result<(), Missing> {
         return Err(Missing::new(LAYER, "the host's files are still there"));
     }
     Ok(())
+}
+
+/// What a program finds below /proc.
+fn figures(program: &Path) -> Result<(), Missing> {
+    let made = || {
+        std::fs::create_dir_all(inside(Path::new("/proc/self")))?;
+        symlink(program, inside(Path::new("/proc/self/exe")))?;
+        FIGURES.iter().try_for_each(|(path, text)| std::fs::write(inside(Path::new(path)), text))
+    };
+    made()
+        .map_err(|error: std::io::Error| Missing::new(LAYER, format_args!("making /proc: {error}")))
 }
 
 /// Makes what is mounted at /tmp the root, read-only, and leaves the old one.

@@ -11,5 +11,6 @@
 mod abuse;
 mod compiling;
 mod contract;
+mod disk;
 mod lives;
 mod world;

@@ -1,6 +1,7 @@
 //! What authors of scripts rely on: the contract of JavaScript, and what Node has besides.
 
-use crate::world::{World, at_each_strength, js_with, patient, ts_with};
+use crate::world::{World, at_each_strength, patient};
+use jalm_isolates::Runtime;
 use serde_json::{Value, json};
 
 at_each_strength! {
@@ -46,7 +47,7 @@ at_each_strength! {
     async fn what_is_printed_is_kept_apart(world: World) {
         let source = "console.log('a', 1, { b: [2] }); console.warn('careful'); process.stdout.write('no end'); \
             print({ c: 1 }); console.error(new TypeError('bad')); process.stderr.write('!'); return 'done'";
-        let verdict = world.verdict(js_with(source, json!({})), patient()).await;
+        let verdict = world.verdict(world.js(source, json!({})), patient()).await;
         assert_eq!(verdict.result.unwrap(), "done");
         assert_eq!(verdict.stdout, "a 1 { b: [ 2 ] }\nno end{\"c\":1}\n");
         assert!(verdict.stderr.starts_with("careful\nTypeError: bad"), "{}", verdict.stderr);
@@ -63,17 +64,19 @@ at_each_strength! {
             ("\nfunction main() {\n  return missing }", 3, "ReferenceError: missing is not defined"),
             ("setTimeout(() => {\n  throw new RangeError('late')\n}, 1)\nawait new Promise(() => {})", 2, "RangeError: late"),
             ("\nPromise.reject(new Error('nobody looks'))\nawait new Promise((done) => setTimeout(done, 60000))", 2, "Error: nobody looks"),
-            ("return JSON.parse(\n'{')", 1, "SyntaxError: Expected property name or '}' in JSON at position 1"),
+            ("return JSON.parse(\n'{')", 1, world.of("SyntaxError: Expected", "SyntaxError: Expected", "SyntaxError: JSON")),
         ] {
             let error = world.wrong(source).await;
             assert_eq!((error.code.as_ref(), error.line), ("script_error", Some(line)), "{source}\n{error:#?}");
-            // The words are V8's, and change.
+            // The words are the engine's, and change.
             let words = message.split(' ').take(2).collect::<Vec<_>>().join(" ");
             assert!(error.message.starts_with(&words), "{error:?}");
         }
         let source = "function inner() {\n  throw new Error('deep')\n}\nasync function outer() {\n  await 0; inner()\n}\nawait outer()";
         let traceback = world.wrong(source).await.traceback.unwrap();
-        assert_eq!(traceback, "at inner (script:2:9)\nat outer (script:5:12)\nat script:7:1");
+        let v8 = "at inner (script:2:9)\nat outer (script:5:12)\nat script:7:1";
+        let bun = "at inner (script:2:18)\nat outer (script:5:17)\nat script:7:12";
+        assert_eq!(traceback, world.of(v8, v8, bun));
     }
 
     async fn syntax_errors_name_their_place(world: World) {
@@ -93,7 +96,7 @@ at_each_strength! {
     async fn what_cannot_be_a_result_is_explained(world: World) {
         for (source, said) in [
             ("return 10n", "BigInt"),
-            ("const a = {}; a.a = a; return a", "circular"),
+            ("const a = {}; a.a = a; return a", world.of("circular", "circular", "cyclic")),
             ("return () => 1", "a function"),
             ("return Symbol('x')", "a symbol"),
             ("return '\\ud800'", "JSON"),
@@ -119,30 +122,33 @@ at_each_strength! {
             const hash = createHash('sha256').update('x').digest('hex').slice(0, 8);
             return [hash, zlib.gunzipSync(packed).toString(), join('a', 'b'), new URL('http://a/b').pathname, structuredClone([1])]";
         assert_eq!(world.good(source).await, json!(["2d711642", "text", "a/b", "/b", [1]]));
-        let source = "
-            const { Worker } = require('worker_threads');
-            const worker = new Worker('require(\"worker_threads\").parentPort.postMessage(6 * 7)', { eval: true });
-            return await new Promise((done, fail) => worker.on('message', done).on('error', fail))";
-        assert_eq!(world.good(source).await, json!(42));
+        // A worker on Deno needs more than a script has.
+        if world.runtime != Runtime::Deno {
+            let source = "
+                const { Worker } = require('worker_threads');
+                const worker = new Worker('require(\"worker_threads\").parentPort.postMessage(6 * 7)', { eval: true });
+                return await new Promise((done, fail) => worker.on('message', done).on('error', fail))";
+            assert_eq!(world.good(source).await, json!(42));
+        }
         let error = world.wrong("require('left-pad')").await;
         assert!(error.hint.unwrap().contains("no packages"));
     }
 
     async fn typescript_is_the_same_as_on_quickjs(world: World) {
         let source = "enum Colour { Red, Green = 5 }\nnamespace N { export const a = 1 }\nclass P { constructor(readonly x: number) {} }\nreturn [Colour.Green, N.a, new P(rows[0] as number).x, await import('node:path').then((p) => p.sep)]";
-        let verdict = world.verdict(ts_with(source, json!({ "rows": [7] })), patient()).await;
+        let verdict = world.verdict(world.ts(source, json!({ "rows": [7] })), patient()).await;
         assert_eq!(verdict.result, Ok(json!([5, 1, 7, "/"])));
         for (source, code, line) in [
             ("interface A {\n  b: string\n}\ntype C = A\n\nthrow new Error('here')", "script_error", 6),
             ("type A = {\n  b: 1\n}\nconst main = (a?: A): never => {\n  null!.b\n}", "script_error", 5),
             ("interface A { b: 1 }\n\nconst rows = 1\nreturn rows", "script_syntax", 3),
         ] {
-            let verdict = world.verdict(ts_with(source, json!({ "rows": 1 })), patient()).await;
+            let verdict = world.verdict(world.ts(source, json!({ "rows": 1 })), patient()).await;
             let error = verdict.result.expect_err(source);
             assert_eq!((error.code.as_ref(), error.line), (code, Some(line)), "{source}\n{error:#?}");
         }
         // What is no TypeScript never comes so far as Node.
-        let job = jalm_isolates::Job { program: ts_with("let a: = 1", json!({})), limits: patient() };
+        let job = jalm_isolates::Job { program: world.ts("let a: = 1", json!({})), limits: patient() };
         let verdict = world.isolates.run(job).await.unwrap();
         assert!(verdict.isolation.starts_with("isolate/"), "{}", verdict.isolation);
         assert_eq!(verdict.result.unwrap_err().code, "script_syntax");

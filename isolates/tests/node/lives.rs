@@ -1,9 +1,10 @@
 //! Who lives how long: scripts, the processes that wait for them, and the server.
 
 use crate::world::{
-    World, at_each_strength, descendants, descendants_are, js_with, patient, there_is_node,
+    RUNTIMES, World, at_each_strength, descendants, descendants_are, options, patient, script,
+    there_is,
 };
-use jalm_isolates::{Isolates, Job, Limits, Options, Refused, Strength};
+use jalm_isolates::{Isolates, Job, Language, Limits, Options, Refused, Strength};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,7 +28,7 @@ at_each_strength! {
         descendants_are(|now| now == family(&world)).await;
         world.isolates.shutdown().await;
         descendants_are(|now| now == 0).await;
-        let job = Job { program: js_with("return 1", Value::Null), limits: patient() };
+        let job = Job { program: world.js("return 1", Value::Null), limits: patient() };
         assert!(world.isolates.run(job).await.is_err());
     }
 
@@ -64,7 +65,7 @@ at_each_strength! {
         }
         // Whoever was on the way may be told so; the next one gets another process.
         let mut tries = 0;
-        while world.isolates.run(Job { program: js_with("return 1", Value::Null), limits: patient() }).await.is_err() {
+        while world.isolates.run(Job { program: world.js("return 1", Value::Null), limits: patient() }).await.is_err() {
             tries += 1;
             assert!(tries < 20);
         }
@@ -73,54 +74,59 @@ at_each_strength! {
 
     async fn limits_may_be_endless_or_nothing(world: World) {
         let limits = Limits { wall: Duration::from_hours(1), memory: u64::MAX, output: u64::MAX };
-        let verdict = world.verdict(js_with("return 1", Value::Null), limits).await;
+        let verdict = world.verdict(world.js("return 1", Value::Null), limits).await;
         assert_eq!(verdict.result, Ok(json!(1)));
         let limits = Limits { wall: Duration::ZERO, memory: 0, output: 0 };
-        let error = world.verdict(js_with("return 1", Value::Null), limits).await.result.unwrap_err();
+        let error = world.verdict(world.js("return 1", Value::Null), limits).await.result.unwrap_err();
         assert!(["script_timeout", "script_output"].contains(&error.code.as_ref()), "{error:?}");
     }
 }
 
 #[tokio::test]
 async fn mounts_of_the_host_stay_as_they_are() {
-    if !there_is_node() {
-        return;
-    }
     let mounts = || std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-    let before = mounts();
-    let world = World::new(Strength::A);
-    assert_eq!(world.good("return 1").await, json!(1));
-    world.isolates.shutdown().await;
-    descendants_are(|now| now == 0).await;
-    assert_eq!(mounts(), before);
+    for runtime in RUNTIMES.into_iter().filter(|runtime| there_is(*runtime)) {
+        let before = mounts();
+        let world = World::new(runtime, Strength::A);
+        assert_eq!(world.good("return 1").await, json!(1));
+        world.isolates.shutdown().await;
+        descendants_are(|now| now == 0).await;
+        assert_eq!(mounts(), before);
+    }
 }
 
 #[tokio::test]
-async fn a_node_that_is_not_there_is_named() {
+async fn a_program_that_is_not_there_is_named() {
     let worker: PathBuf = env!("CARGO_BIN_EXE_isolate-worker").into();
-    for (name, why) in
-        [("no-such-node", "there is no `no-such-node` here"), ("true", "does not answer")]
-    {
-        let isolates =
-            Isolates::new(Options { node: name.into(), ..Options::new(PathBuf::clone(&worker)) });
-        let job = Job { program: js_with("return 1", Value::Null), limits: patient() };
-        let refused = isolates.run(job).await.unwrap_err();
-        assert!(refused.to_string().contains(why), "{refused}");
-        assert!(refused.hint().contains("isolation.node"));
+    for runtime in RUNTIMES {
+        for (name, why) in
+            [("no-such-program", "there is no `no-such-program` here"), ("true", "does not answer")]
+        {
+            let isolates = Isolates::new(Options {
+                node: name.into(),
+                deno: name.into(),
+                bun: name.into(),
+                ..Options::new(PathBuf::clone(&worker))
+            });
+            let program = script(runtime, Language::JavaScript, "return 1", Value::Null);
+            let refused = isolates.run(Job { program, limits: patient() }).await.unwrap_err();
+            assert!(refused.to_string().contains(why), "{refused}");
+            let setting = format!("isolation.{}", runtime.name());
+            assert!(refused.hint().contains(&setting), "{setting}");
+        }
     }
 }
 
 #[tokio::test]
 async fn native_code_is_refused_without_landlock() {
-    if !there_is_node() {
-        return;
+    for runtime in RUNTIMES.into_iter().filter(|runtime| there_is(*runtime)) {
+        let isolates = Isolates::new(Options {
+            minimum: Strength::C,
+            maximum: Strength::C,
+            ..options(env!("CARGO_BIN_EXE_isolate-worker").into())
+        });
+        let program = script(runtime, Language::JavaScript, "return 1", Value::Null);
+        let refused = isolates.run(Job { program, limits: patient() }).await.unwrap_err();
+        assert!(matches!(refused, Refused::BelowMinimum { .. }), "{refused}");
     }
-    let isolates = Isolates::new(Options {
-        minimum: Strength::C,
-        maximum: Strength::C,
-        ..Options::new(env!("CARGO_BIN_EXE_isolate-worker").into())
-    });
-    let job = Job { program: js_with("return 1", Value::Null), limits: patient() };
-    let refused = isolates.run(job).await.unwrap_err();
-    assert!(matches!(refused, Refused::BelowMinimum { .. }), "{refused}");
 }

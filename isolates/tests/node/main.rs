@@ -1,6 +1,6 @@
-//! JavaScript and TypeScript on the host's Node, in every strength of sandbox that it may run in.
+//! JavaScript and TypeScript on the host's Node, Deno and Bun, in every strength of sandbox that it may run in.
 //!
-//! A host without Node passes these tests over, and says so.
+//! A host without one of them passes its tests over, and says so.
 
 #![allow(
     clippy::unwrap_used,

@@ -63,15 +63,15 @@ async fn what_is_no_component_is_told() {
     assert!(error.contains("export"), "{error}");
 }
 
-/// The machine code of the shared cache, with its secret, in a cache of one's own.
+/// The machine code of the shared cache that was used last, with its secret, in a cache of one's
+/// own. What others there are is of earlier components.
 fn copied(folder: &std::path::Path) -> std::path::PathBuf {
     let cache = folder.join("cache");
     std::fs::create_dir_all(cache.join("engines")).unwrap();
     std::fs::copy(engines().join("cache.key"), folder.join("cache.key")).unwrap();
-    for entry in std::fs::read_dir(engines().join("cache/engines")).unwrap() {
-        let path = entry.unwrap().path();
-        std::fs::copy(&path, cache.join("engines").join(path.file_name().unwrap())).unwrap();
-    }
+    let used = |path: &std::path::PathBuf| path.metadata().unwrap().modified().unwrap();
+    let last = machine_code(&engines().join("cache")).into_iter().max_by_key(used).unwrap();
+    std::fs::copy(&last, cache.join("engines").join(last.file_name().unwrap())).unwrap();
     cache
 }
 

@@ -37,9 +37,9 @@ pub(crate) struct Input {
     /// (`rs`) or `go`.
     #[serde(default = "javascript")]
     language: String,
-    /// What runs it, if not the usual: `quickjs` (the usual) or `node` for JavaScript and
-    /// TypeScript, `native` (the usual) or `wasi` for Python, `native` for Rust and Go, `wasmtime`
-    /// for WebAssembly.
+    /// What runs it, if not the usual: `quickjs` (the usual), `node`, `deno` or `bun` for
+    /// JavaScript and TypeScript, `native` (the usual) or `wasi` for Python, `native` for Rust and
+    /// Go, `wasmtime` for WebAssembly.
     runtime: Option<String>,
     /// Values that the code finds as variables of these names.
     #[serde(default)]

@@ -39,14 +39,6 @@ const KNOWN: &[Known] = &[
         against: "rarely to be had inside containers and on rented machines",
     },
     Known {
-        name: "Deno",
-        kind: "process of its own runtime",
-        licence: "MIT",
-        good_for: "TypeScript with packages and its own permissions as a second lock",
-        needs: "the deno binary",
-        against: "its permissions are no boundary by themselves; 35 MB a process",
-    },
-    Known {
         name: "Pyodide",
         kind: "CPython in WebAssembly",
         licence: "MPL-2.0",
