@@ -30,7 +30,8 @@ at_each_strength! {
             "for (;;) await 0",
             "setInterval(() => {}, 1000); await new Promise(() => {})",
             "const a = new Uint8Array(20e6); for (;;) { a.fill(1); a.indexOf(3) }",
-            "return /^(a+)+$/.test('a'.repeat(64) + 'b')",
+            // Bun gives up such an expression by itself after some seconds.
+            world.of("return /^(a+)+$/.test('a'.repeat(64) + 'b')", "return /^(a+)+$/.test('a'.repeat(64) + 'b')", "for (;;) {}"),
             "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)",
             "process.on('SIGTERM', () => {}); for (;;) {}",
             "process.on('exit', () => { for (;;) {} }); process.exit()",
