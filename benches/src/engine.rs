@@ -123,9 +123,45 @@ fn runtime() -> tokio::runtime::Runtime {
         .expect("a runtime starts")
 }
 
-/// Layers whose isolates nobody uses: the steps here are pure.
+/// Times an intent with scripts, so many runs of it one after another, each durable. `binary`
+/// becomes the isolates' processes.
+pub(crate) fn sequence(binary: &str, intents: &[(serde_json::Value, usize)]) -> Vec<Vec<Duration>> {
+    let runtime = runtime();
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = format!("sqlite:{}", folder.path().join("bench.db").display());
+    let binary = Path::new(binary).canonicalize().expect("the binary is there");
+    runtime.block_on(async {
+        let store = jalm_state_store::open(&store).expect("the store opens");
+        let isolates = Isolates::new(jalm_isolates::Options::new(binary));
+        let layers = layers_with(folder.path(), &store, isolates.clone());
+        let engine = Engine::start(store, layers.clone(), layers, Options::default());
+        let mut all = Vec::new();
+        for (intent, count) in intents {
+            let source: Arc<str> = intent.to_string().into();
+            // The first ones start what is started when it is needed.
+            for n in 0..3 {
+                one(&engine, &source, n).await;
+            }
+            let mut times = Vec::new();
+            for _ in 0..*count {
+                let begin = Instant::now();
+                one(&engine, &source, 1).await;
+                times.push(begin.elapsed());
+            }
+            all.push(times);
+        }
+        engine.shutdown(Duration::from_secs(10)).await;
+        isolates.shutdown().await;
+        all
+    })
+}
+
+/// Layers whose isolates nobody uses: the steps are pure.
 fn layers(folder: &Path, store: &Arc<dyn Store>) -> Arc<Layers> {
-    let isolates = Isolates::new(jalm_isolates::Options::new("/nonexistent".into()));
+    layers_with(folder, store, Isolates::new(jalm_isolates::Options::new("/nonexistent".into())))
+}
+
+fn layers_with(folder: &Path, store: &Arc<dyn Store>, isolates: Isolates) -> Arc<Layers> {
     Layers::new(jalm_layers::Options {
         data: folder.to_owned(),
         files: folder.join("files"),

@@ -11,6 +11,8 @@ const ADD_ONE: &[(&str, &str)] = &[
     ("javascript", "return n + 1"),
     ("typescript", "return (n as number) + 1"),
     ("python", "return n + 1"),
+    ("go", "return n + 1"),
+    ("rust", "fn main(n: i64) -> i64 { n + 1 }"),
     (
         "wasm",
         "(module (func (export \"main\") (param i32) (result i32) local.get 0 i32.const 1 i32.add))",
@@ -19,6 +21,7 @@ const ADD_ONE: &[(&str, &str)] = &[
 
 const FIB_PYTHON: &str =
     "def fib(n):\n    return n if n < 2 else fib(n - 1) + fib(n - 2)\nreturn fib(n)";
+const FIB_GO: &str = "func main(n int) int { return fib(n) }\n\nfunc fib(n int) int { if n < 2 { return n }; return fib(n-1) + fib(n-2) }";
 const FIB_JAVASCRIPT: &str =
     "const fib = (n) => n < 2 ? n : fib(n - 1) + fib(n - 2); return fib(n)";
 
@@ -29,49 +32,62 @@ fn step(language: &str, script: &str, n: u32) -> Value {
     })
 }
 
-/// A request for so many steps in sequence.
-fn flow(language: &str, script: &str, n: u32, steps: usize) -> Vec<u8> {
-    let steps = vec![step(language, script, n); steps];
-    let body = json!({ "jalm_config": { "intent": "scripts", "steps": steps } });
-    post("/exec?wait=60s", &body.to_string())
+/// An intent of so many steps in sequence.
+fn flow(language: &str, script: &str, n: u32, steps: usize) -> Value {
+    json!({ "intent": "scripts", "steps": vec![step(language, script, n); steps] })
+}
+
+/// What is timed: its name, the intent, how often.
+fn flows() -> Vec<(String, Value, usize)> {
+    let mut flows: Vec<_> = ADD_ONE
+        .iter()
+        .map(|(language, script)| {
+            (format!("one {language} step"), flow(language, script, 1, 1), 500)
+        })
+        .collect();
+    for (name, language, script, n, steps, count) in [
+        ("40 x fib(10) in python, in sequence", "python", FIB_PYTHON, 10, 40, 20),
+        ("40 x fib(10) in javascript, in sequence", "javascript", FIB_JAVASCRIPT, 10, 40, 20),
+        ("400 x fib(10) in go, in sequence", "go", FIB_GO, 10, 400, 1),
+        ("10 x fib(33) in python, in sequence", "python", FIB_PYTHON, 33, 10, 3),
+    ] {
+        flows.push((name.to_owned(), flow(language, script, n, steps), count));
+    }
+    flows
 }
 
 pub(crate) fn scripts(binary: &str) {
+    let flows = flows();
+    let intents: Vec<_> = flows.iter().map(|(_, intent, count)| (intent.clone(), *count)).collect();
+    let engine = crate::engine::sequence(binary, &intents);
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(binary, folder.path());
     let mut client = Client::connect(server.address).expect("the server accepts");
-    let mut time = |request: &[u8], count: usize| -> Vec<Duration> {
-        // The first ones start what is started when it is needed.
-        for _ in 0..3 {
-            let (status, body) = client.send(request).expect("an answer comes");
+    let mut time = |intent: &Value, count: usize| -> Vec<Duration> {
+        let body = json!({ "jalm_config": intent });
+        let request = post("/exec?wait=60s", &body.to_string());
+        let mut one = || {
+            let begin = Instant::now();
+            let (status, body) = client.send(&request).expect("an answer comes");
+            let time = begin.elapsed();
             crate::system::completed(status, body);
-        }
-        (0..count)
-            .map(|_| {
-                let begin = Instant::now();
-                let (status, body) = client.send(request).expect("an answer comes");
-                let time = begin.elapsed();
-                crate::system::completed(status, body);
-                time
-            })
-            .collect()
+            time
+        };
+        // The first ones start what is started when it is needed.
+        (0..3).for_each(|_| _ = one());
+        (0..count).map(|_| one()).collect()
     };
-    for (language, script) in ADD_ONE {
-        let mut times = time(&flow(language, script, 1, 1), 500);
-        println!(
-            "one {language} step: p50 {:.2} ms, p99 {:.2} ms",
-            millis(percentile(&mut times, 50)),
-            millis(percentile(&mut times, 99))
-        );
-    }
-    for (name, language, script, n, steps) in [
-        ("40 x fib(10)", "python", FIB_PYTHON, 10, 40),
-        ("40 x fib(10)", "javascript", FIB_JAVASCRIPT, 10, 40),
-        ("10 x fib(33)", "python", FIB_PYTHON, 33, 10),
-    ] {
-        let count = if n > 20 { 3 } else { 20 };
-        let mut times = time(&flow(language, script, n, steps), count);
-        println!("{name} in {language}, in sequence: {:.1} ms", millis(percentile(&mut times, 50)));
+    for ((name, intent, count), mut in_process) in flows.iter().zip(engine) {
+        let mut over_http = time(intent, *count);
+        let shown = |times: &mut [Duration]| {
+            let [p50, p99] = [50, 99].map(|percent| millis(percentile(times, percent)));
+            if times.len() < 100 {
+                format!("{p50:.1} ms")
+            } else {
+                format!("{p50:.2} ms (p99 {p99:.2})")
+            }
+        };
+        println!("{name}: engine {}, over HTTP {}", shown(&mut in_process), shown(&mut over_http));
     }
     bare_python();
 }

@@ -61,10 +61,10 @@ impl World {
 
     /// The same with so many processes that are locked in before any script comes.
     pub(crate) fn ahead(maximum: Strength, layers: &[&str], isolate_ahead: usize) -> Self {
-        let Self { exe, _folder, .. } = Self::without(maximum, layers);
-        let minimum = Strength::C;
-        let options = Options { minimum, maximum, isolate_ahead, ..Options::new(exe.clone()) };
-        Self { isolates: Isolates::new(options), exe, _folder }
+        let world = Self::without(maximum, layers);
+        let (minimum, exe) = (Strength::C, world.exe.clone());
+        let options = Options { minimum, maximum, isolate_ahead, ..Options::new(exe) };
+        Self { isolates: Isolates::new(options), ..world }
     }
 
     pub(crate) async fn run(&self, program: Program, limits: Limits) -> Result<Verdict, Refused> {
