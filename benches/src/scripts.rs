@@ -11,8 +11,8 @@ const ADD_ONE: &[(&str, &str)] = &[
     ("javascript", "return n + 1"),
     ("typescript", "return (n as number) + 1"),
     ("python", "return n + 1"),
-    ("go", "return n + 1"),
-    ("rust", "fn main(n: i64) -> i64 { n + 1 }"),
+    ("go", "return vars[\"n\"].(float64) + 1"),
+    ("rust", "fn run(n: i64) -> i64 { n + 1 }"),
     (
         "wasm",
         "(module (func (export \"main\") (param i32) (result i32) local.get 0 i32.const 1 i32.add))",
@@ -21,7 +21,7 @@ const ADD_ONE: &[(&str, &str)] = &[
 
 const FIB_PYTHON: &str =
     "def fib(n):\n    return n if n < 2 else fib(n - 1) + fib(n - 2)\nreturn fib(n)";
-const FIB_GO: &str = "func main(n int) int { return fib(n) }\n\nfunc fib(n int) int { if n < 2 { return n }; return fib(n-1) + fib(n-2) }";
+const FIB_GO: &str = "func run(vars map[string]any) (any, error) { return fib(int(vars[\"n\"].(float64))), nil }\n\nfunc fib(n int) int { if n < 2 { return n }; return fib(n-1) + fib(n-2) }";
 const FIB_JAVASCRIPT: &str =
     "const fib = (n) => n < 2 ? n : fib(n - 1) + fib(n - 2); return fib(n)";
 
