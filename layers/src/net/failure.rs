@@ -127,7 +127,7 @@ fn status_hint(status: StatusCode) -> &'static str {
 }
 
 /// `Retry-After` in milliseconds: seconds, or a date.
-fn retry_after(headers: &HeaderMap) -> Option<u64> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<u64> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
         return seconds.checked_mul(1000);

@@ -23,7 +23,7 @@ pub(crate) use body::{BodyInput, Part};
 pub(crate) use clients::Net;
 pub(crate) use connect::NoWay;
 pub(crate) use exchange::{Outgoing, send, send_body};
-pub(crate) use failure::{shown, status_failure, wire_failure};
+pub(crate) use failure::{retry_after, shown, status_failure, wire_failure};
 pub(crate) use fields::Fields;
 pub(crate) use guard::Guard;
 pub(crate) use message::{address, header_map, header_value, headers, idempotency};
