@@ -170,7 +170,7 @@ impl Config {
             node_ahead: tree.count("isolation.node_ahead").unwrap_or(1),
             rustc: tree.text("isolation.rustc").map_or_else(|| "rustc".into(), PathBuf::from),
             go: tree.text("isolation.go").map_or_else(|| "go".into(), PathBuf::from),
-            compiled_ahead: tree.count("isolation.compiled_ahead").unwrap_or(1),
+            compiled_ahead: tree.count("isolation.compiled_ahead").unwrap_or(2),
             dependencies: Dependencies::from_tree(tree),
             shutdown_grace: grace,
             origins: tree.origins(),

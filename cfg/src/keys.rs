@@ -197,7 +197,7 @@ pub const KEYS: &[Key] = &[
     key(
         "isolation.compiled_ahead",
         Kind::Number,
-        "1",
+        "2",
         "Processes kept ready for the next script in Rust or Go, once there was a first one",
     ),
     key(

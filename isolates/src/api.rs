@@ -79,7 +79,7 @@ impl Options {
             node_ahead: 1,
             rustc: PathBuf::from("rustc"),
             go: PathBuf::from("go"),
-            compiled_ahead: 1,
+            compiled_ahead: 2,
             compiled_kept: 32 * 1024 * 1024,
             wasm_runners: std::thread::available_parallelism().map_or(2, usize::from),
             wasm_kept: 2,
