@@ -36,6 +36,10 @@ pub struct Config {
     pub rustc: PathBuf,
     pub go: PathBuf,
     pub compiled_ahead: usize,
+    /// In MiB.
+    pub compiled_kept: usize,
+    pub wasm_runners: Option<usize>,
+    pub wasm_kept: usize,
     pub dependencies: Dependencies,
     pub shutdown_grace: Duration,
     /// Where each value came from, by path.
@@ -172,6 +176,9 @@ impl Config {
             go: tree.text("isolation.go").map_or_else(|| "go".into(), PathBuf::from),
             compiled_ahead: tree.count("isolation.compiled_ahead").unwrap_or(2),
             dependencies: Dependencies::from_tree(tree),
+            compiled_kept: tree.count("isolation.compiled_kept").unwrap_or(32),
+            wasm_runners: tree.count("isolation.wasm_runners"),
+            wasm_kept: tree.count("isolation.wasm_kept").unwrap_or(2),
             shutdown_grace: grace,
             origins: tree.origins(),
             shown: tree.shown(),

@@ -249,6 +249,24 @@ pub const KEYS: &[Key] = &[
         "Environment of installers, such as HTTPS_PROXY or PIP_INDEX_URL; nothing else of the server's reaches them but PATH, HOME and the like",
     ),
     key(
+        "isolation.compiled_kept",
+        Kind::Number,
+        "32",
+        "MiB of compiled programs kept in memory, the least used going first",
+    ),
+    key(
+        "isolation.wasm_runners",
+        Kind::Count,
+        "",
+        "WebAssembly modules that run at once, each in a process of its own; default the processors",
+    ),
+    key(
+        "isolation.wasm_kept",
+        Kind::Number,
+        "2",
+        "Processes kept for the next WebAssembly module, once there was a first one",
+    ),
+    key(
         "shutdown.grace",
         Kind::Duration,
         "\"30s\"",

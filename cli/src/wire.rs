@@ -69,6 +69,11 @@ pub(crate) fn isolate_options(config: &Config) -> Result<jalm_isolates::Options,
     options.rustc.clone_from(&config.rustc);
     options.go.clone_from(&config.go);
     options.compiled_ahead = config.compiled_ahead;
+    options.compiled_kept = (config.compiled_kept as u64).saturating_mul(1024 * 1024);
+    options.wasm_kept = config.wasm_kept;
+    if let Some(most) = config.wasm_runners {
+        options.wasm_runners = most;
+    }
     options.dependencies = dependencies(config);
     if let Some(most) = config.max_scripts {
         options.max_children = most;

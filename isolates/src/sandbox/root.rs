@@ -93,12 +93,16 @@ pub(super) fn with(shown: Shown<'_>, tmp: Option<&Tmp>) -> Result<(), Missing> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     mount("jalm", "/tmp", "tmpfs", flags, Some(c"size=1m,nr_inodes=256,mode=755"))
         .map_err(failed("mounting a root"))?;
-    for (folder, fd) in &opened {
-        let place = inside(folder);
-        make_folder(&place)?;
-        bind(fd, &place)?;
-        read_only(&place)?;
-    }
+    let show = |below_tmp: bool| {
+        let some = opened.iter().filter(|(folder, _)| folder.starts_with("/tmp") == below_tmp);
+        some.into_iter().try_for_each(|(folder, fd)| {
+            let place = inside(folder);
+            make_folder(&place)?;
+            bind(fd, &place)?;
+            read_only(&place)
+        })
+    };
+    show(false)?;
     if let Some(fd) = &packages {
         let place = inside(Path::new(PACKAGES));
         make_folder(&place)?;
@@ -118,6 +122,8 @@ pub(super) fn with(shown: Shown<'_>, tmp: Option<&Tmp>) -> Result<(), Missing> {
         mount("script", &own, "tmpfs", flags, Some(options.as_c_str()))
             .map_err(failed("mounting /tmp"))?;
     }
+    // What is mounted at /tmp would cover them.
+    show(true)?;
     if let Some(program) = program {
         figures(program)?;
     }

@@ -13,4 +13,7 @@ mod compiling;
 mod contract;
 mod disk;
 mod lives;
+#[path = "../shared/users.rs"]
+mod shared;
+mod users;
 mod world;

@@ -22,6 +22,8 @@ mod layers;
 mod lives;
 mod neighbours;
 mod probes;
+#[path = "../shared/users.rs"]
+mod shared;
 mod templates;
 mod typescript;
 mod users;

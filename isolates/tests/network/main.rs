@@ -9,4 +9,7 @@
 mod abuse;
 mod contract;
 mod layers;
+#[path = "../shared/users.rs"]
+mod shared;
+mod users;
 mod world;

@@ -12,4 +12,7 @@ mod abuse;
 mod contract;
 mod layers;
 mod lives;
+#[path = "../shared/users.rs"]
+mod shared;
+mod users;
 mod world;

@@ -11,4 +11,7 @@ mod contract;
 mod errors;
 mod lives;
 mod sandbox;
+#[path = "../shared/users.rs"]
+mod shared;
+mod users;
 mod world;
