@@ -23,6 +23,9 @@ pub struct Config {
     pub max_in_flight: usize,
     pub max_calls: usize,
     pub max_scripts: Option<usize>,
+    pub script_processes: usize,
+    /// In MiB.
+    pub script_disk: usize,
     /// `A`, `B` or `C`.
     pub isolation_minimum: String,
     pub isolate_ahead: usize,
@@ -161,6 +164,8 @@ impl Config {
             max_in_flight: tree.count("limits.max_in_flight").unwrap_or(100_000),
             max_calls: tree.count("limits.max_calls").unwrap_or(1024),
             max_scripts: tree.count("limits.max_scripts"),
+            script_processes: tree.count("limits.script_processes").unwrap_or(256),
+            script_disk: tree.count("limits.script_disk").unwrap_or(256),
             isolation_minimum: tree.text("isolation.minimum").unwrap_or_default(),
             isolate_ahead: tree.count("isolation.isolate_ahead").unwrap_or(4),
             python: tree.text("isolation.python").map_or_else(|| "python3".into(), PathBuf::from),

@@ -139,6 +139,18 @@ pub const KEYS: &[Key] = &[
         "Scripts that run at once; default twice the processors",
     ),
     key(
+        "limits.script_processes",
+        Kind::Count,
+        "256",
+        "Threads that one script may have at once, if its step asks for them",
+    ),
+    key(
+        "limits.script_disk",
+        Kind::Number,
+        "256",
+        "MiB that one script may write, if its step asks for them; they lie in memory",
+    ),
+    key(
         "isolation.minimum",
         Kind::Choice(&["A", "B", "C"]),
         "\"B\"",

@@ -6,7 +6,7 @@ use jalm_cfg::Config;
 use jalm_isolates::{DependencySettings, Isolates, Strength};
 use jalm_kernel::intent::FileGrants;
 use jalm_kernel::ports::{Health, Kv, Queue, Store};
-use jalm_layers::{Layers, Policy};
+use jalm_layers::{Layers, Policy, ScriptLimits};
 use jalm_scheduler::Engine;
 use std::sync::Arc;
 
@@ -127,6 +127,10 @@ pub(crate) fn layers(
             notify: policy.notify.clone(),
             script_languages: policy.script_languages.clone(),
             script_network: policy.script_network,
+            script_limits: ScriptLimits {
+                processes: u32::try_from(config.script_processes).unwrap_or(u32::MAX),
+                disk: (config.script_disk as u64).saturating_mul(1024 * 1024),
+            },
         },
         kv,
         queue,

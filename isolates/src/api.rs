@@ -181,12 +181,29 @@ pub struct Limits {
     pub memory: u64,
     /// Bytes of result and of printed text, each.
     pub output: u64,
+    /// Threads that it may have at once, those of its runtime included. For processes only: the
+    /// other kinds have one.
+    pub processes: u32,
+    /// Bytes of its own folder, where it has one.
+    pub disk: u64,
 }
+
+/// Threads that a script may have unless told otherwise.
+pub const USUAL_PROCESSES: u32 = 256;
+
+/// Bytes of a script's own folder unless told otherwise.
+pub const USUAL_DISK: u64 = 64 * 1024 * 1024;
 
 impl Default for Limits {
     fn default() -> Self {
         const MIB: u64 = 1024 * 1024;
-        Self { wall: Duration::from_secs(30), memory: 128 * MIB, output: 16 * MIB }
+        Self {
+            wall: Duration::from_secs(30),
+            memory: 128 * MIB,
+            output: 16 * MIB,
+            processes: USUAL_PROCESSES,
+            disk: USUAL_DISK,
+        }
     }
 }
 
@@ -210,8 +227,8 @@ pub struct Verdict {
 /// What foreign code did wrong, for its author.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScriptError {
-    /// `script_error`, `script_syntax`, `script_timeout`, `script_memory`, `script_output` or
-    /// `script_crashed`.
+    /// `script_error`, `script_syntax`, `script_timeout`, `script_memory`, `script_output`,
+    /// `script_processes`, `script_disk` or `script_crashed`.
     pub code: std::borrow::Cow<'static, str>,
     /// What happened.
     pub message: String,
@@ -251,6 +268,29 @@ impl ScriptError {
     pub(crate) fn too_much(limit: u64) -> Self {
         Self::new("script_output", format!("the script gave more than {limit} bytes"))
             .hint("return or print less, or write it to a file in a step of its own")
+    }
+
+    pub(crate) fn too_many(limit: u32) -> Self {
+        Self::new("script_processes", format!("the script had more than {limit} threads at once"))
+            .hint("work with fewer threads, or raise the step's `processes`")
+    }
+
+    /// What the system said names no limit, so that is added.
+    pub(crate) fn or_disk(self, limit: u64) -> Self {
+        let full = [
+            "No space left on device",
+            "no space left on device",
+            "ENOSPC",
+            "EFBIG",
+            "File too large",
+            "file too large",
+        ];
+        if self.code != "script_error" || !full.iter().any(|words| self.message.contains(words)) {
+            return self;
+        }
+        let message = format!("{}; its folder takes {limit} bytes", self.message);
+        Self { code: "script_disk".into(), message, ..self }
+            .hint("write less, or raise the step's `disk`")
     }
 
     /// Adds what to do about it.

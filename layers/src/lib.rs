@@ -57,3 +57,4 @@ pub use catalog::{AtomCatalog, catalog};
 pub use context::Cx;
 pub use options::{Options, Policy, SetupError};
 pub use runner::Layers;
+pub use script::ScriptLimits;

@@ -1,6 +1,7 @@
 //! What the layers are started with.
 
 use crate::access::PatternError;
+use crate::script::ScriptLimits;
 use jalm_isolates::Isolates;
 use jalm_kernel::intent::{FileGrants, Grants, ScriptGrants};
 use jalm_kernel::ports::{Kv, Queue};
@@ -51,6 +52,8 @@ pub struct Policy {
     pub script_languages: Vec<String>,
     /// Whether an intent may give its scripts the network, as far as `http` goes.
     pub script_network: bool,
+    /// Bounds of scripts.
+    pub script_limits: ScriptLimits,
 }
 
 impl Default for Policy {
@@ -67,6 +70,7 @@ impl Default for Policy {
             notify: all(),
             script_languages: all(),
             script_network: true,
+            script_limits: ScriptLimits::default(),
         }
     }
 }

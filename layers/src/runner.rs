@@ -9,6 +9,7 @@ use crate::io_http::auth_token::fetch::Kept;
 use crate::jwks::Jwks;
 use crate::net::{Guard, Net};
 use crate::options::{Options, SetupError};
+use crate::script::ScriptLimits;
 use crate::sqlite::Databases;
 use jalm_isolates::Isolates;
 use jalm_kernel::atom::{AtomSpec, Catalog};
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) isolates: Isolates,
     pub(crate) jwks: Jwks,
     pub(crate) tokens: Kept,
+    pub(crate) script_limits: ScriptLimits,
 }
 
 impl Layers {
@@ -52,6 +54,7 @@ impl Layers {
             isolates,
             jwks: Jwks::default(),
             tokens: Kept::default(),
+            script_limits: policy.script_limits,
         };
         Ok(Arc::new(Self { shared: Arc::new(shared) }))
     }

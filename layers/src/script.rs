@@ -30,6 +30,58 @@ pub(crate) struct Bounds {
     pub(crate) timeout: Option<TimeSpan>,
     /// The most memory it may take. 128 MiB unless told otherwise.
     pub(crate) memory: Option<ByteSize>,
+    /// Threads that it may have at once.
+    pub(crate) processes: Option<u32>,
+    /// Bytes of its own folder.
+    pub(crate) disk: Option<ByteSize>,
+}
+
+/// No step may ask for more: the operator's settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScriptLimits {
+    /// Threads of one script at once.
+    pub processes: u32,
+    /// Bytes of its own folder, which lies in memory.
+    pub disk: u64,
+}
+
+impl Default for ScriptLimits {
+    fn default() -> Self {
+        Self { processes: jalm_isolates::USUAL_PROCESSES, disk: 4 * jalm_isolates::USUAL_DISK }
+    }
+}
+
+/// Runtimes have threads of their own.
+const LEAST_PROCESSES: u32 = 16;
+
+impl ScriptLimits {
+    fn processes(self, atom: &str, asked: Option<u32>) -> Result<u32, Failure> {
+        let Self { processes: most, .. } = self;
+        let asked = asked.unwrap_or(most.min(jalm_isolates::USUAL_PROCESSES));
+        if asked > most {
+            return Err(crate::input::bad(atom, "processes", format!("{asked} are too many"))
+                .hint(format!(
+                    "ask for at most {most}; the operator's `limits.script_processes` says so"
+                )));
+        }
+        if asked < LEAST_PROCESSES {
+            return Err(crate::input::bad(atom, "processes", format!("{asked} are too few"))
+                .hint(format!("ask for at least {LEAST_PROCESSES}: threads of the language's runtime count as well")));
+        }
+        Ok(asked)
+    }
+
+    fn disk(self, atom: &str, asked: Option<ByteSize>) -> Result<u64, Failure> {
+        let most = ByteSize(self.disk);
+        let asked = asked.unwrap_or(ByteSize(most.0.min(jalm_isolates::USUAL_DISK)));
+        if asked > most {
+            return Err(crate::input::bad(atom, "disk", format!("{asked} is too much")).hint(
+                format!("ask for at most {most}; the operator's `limits.script_disk` says so"),
+            ));
+        }
+        // An empty folder takes a page.
+        Ok(asked.0.max(4096))
+    }
 }
 
 /// What came back from a program that ended well.
@@ -102,7 +154,10 @@ async fn run_with(
             .hint(format!("ask for at most {MOST_MEMORY}")));
     }
     let wall = bounds.timeout.map_or(cx.timeout, |span| span.0.min(cx.timeout));
-    let limits = Limits { wall, memory: memory.0, output: OUTPUT.0 };
+    let most = cx.shared.script_limits;
+    let processes = most.processes(atom, bounds.processes)?;
+    let disk = most.disk(atom, bounds.disk)?;
+    let limits = Limits { wall, memory: memory.0, output: OUTPUT.0, processes, disk };
     let job = Job { program, limits };
     let verdict = cx.shared.isolates.run_online(job, *environment, egress.as_ref()).await;
     let verdict = verdict.map_err(refused)?;

@@ -1,8 +1,8 @@
 //! The worker's side of running: confined, waits for a program, locks itself in, becomes it.
 
-use crate::api::Strength;
+use crate::api::{Strength, USUAL_DISK};
 use crate::native::start::{tell_failure, tell_listener, tell_process};
-use crate::sandbox::program::{self, Bounds, Settled, Shown};
+use crate::sandbox::program::{self, Bounds, Own, Settled, Shown};
 use crate::sandbox::{Missing, network};
 use crate::worker::leave;
 use rustix::fd::{AsRawFd, OwnedFd};
@@ -14,8 +14,10 @@ use std::mem::MaybeUninit;
 /// What comes with a program: itself, what it reads, and where it writes output, errors, result.
 pub(super) const DESCRIPTORS: usize = 5;
 
-/// Settings of a process whose program has a way out.
-pub(super) const ONLINE: &str = "online";
+/// What a process gets for itself; those that are kept ready are told nothing.
+fn own(settings: &str) -> Own {
+    serde_json::from_str(settings).unwrap_or(Own { network: false, disk: USUAL_DISK })
+}
 
 /// Bounds of a run, as they are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,14 +47,14 @@ pub(crate) fn become_program(socket: OwnedFd, strength: Strength, settings: &str
     let moved = rustix::io::fcntl_dupfd_cloexec(&socket, 10);
     std::mem::forget(socket);
     let Ok(socket) = moved else { leave(1) };
-    let why = start(&socket, strength, settings == ONLINE).unwrap_or_else(|missing| missing);
+    let why = start(&socket, strength, own(settings)).unwrap_or_else(|missing| missing);
     tell_failure(&socket, why);
     leave(1)
 }
 
 /// Becomes the program; returns why that failed.
-fn start(socket: &OwnedFd, strength: Strength, network: bool) -> Result<Missing, Missing> {
-    let Settled { own, gate } = program::settle(strength, Shown::default(), network, |process| {
+fn start(socket: &OwnedFd, strength: Strength, wanted: Own) -> Result<Missing, Missing> {
+    let Settled { own, gate } = program::settle(strength, Shown::default(), wanted, |process| {
         tell_process(socket, &process)
     })?;
     let port = gate.as_ref().map(|gate| gate.port);
@@ -69,7 +71,7 @@ fn start(socket: &OwnedFd, strength: Strength, network: bool) -> Result<Missing,
         readable: &[],
         own,
         memory: order.memory.saturating_add(BASE),
-        file_size: if own.is_some() { program::DISK } else { 0 },
+        file_size: if own.is_some() { wanted.disk } else { 0 },
         seconds: Some(order.seconds),
         programs: false,
         port,

@@ -3,17 +3,18 @@
 use super::build::build;
 use super::builder::End;
 use super::ended::{Heard, verdict};
-use super::enter::{DESCRIPTORS, ONLINE, Order};
+use super::enter::{DESCRIPTORS, Order};
 use super::kept::{Binary, Kept, Key, key, sealed};
 use super::toolchain::Toolchain;
 use super::{RUN, messages};
-use crate::api::{Limits, Options, Refused, Script, ScriptError, Verdict};
+use crate::api::{Limits, Options, Refused, Script, ScriptError, USUAL_DISK, Verdict};
 use crate::deps::Environment;
 use crate::languages::Language;
 use crate::native::ahead::Ahead;
 use crate::native::child::{Child, GONE_LIMIT, unavailable};
-use crate::native::{in_force, isolation};
+use crate::native::{in_force, isolation, threads};
 use crate::network::{Egress, beside};
+use crate::sandbox::program::Own;
 use crate::shelf::{self, Shelf};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::IoSlice;
@@ -144,9 +145,18 @@ impl Compiled {
             .map_err(|error| unavailable(&error.to_string()))?;
         let input = sealed("variables", &variables, false).map_err(|error| no_memory(&error))?;
         drop(variables);
-        let (mut child, strength) = match egress {
-            None => self.ahead.take(options, NO_SETTINGS, options.compiled_ahead).await?,
-            Some(_) => self.ahead.alone(options, NO_SETTINGS, ONLINE).await?,
+        let own = Own { network: egress.is_some(), disk: limits.disk };
+        let special = || serde_json::to_string(&own).map_err(|why| unavailable(&why.to_string()));
+        let (mut child, strength) = match own {
+            Own { network: false, disk: USUAL_DISK } => {
+                self.ahead.take(options, NO_SETTINGS, options.compiled_ahead).await?
+            }
+            Own { network: false, .. } => {
+                self.ahead.alone(options, NO_SETTINGS, &special()?).await?
+            }
+            Own { network: true, .. } => {
+                self.ahead.alone_online(options, NO_SETTINGS, &special()?).await?
+            }
         };
         let (socket, way) = child.ready(egress).await?;
         let isolation = in_force(strength, way.is_some());
@@ -168,7 +178,19 @@ impl Compiled {
             }
             all.is_err()
         };
-        let talk = beside(way, tokio::time::timeout(limits.wall, talk)).await;
+        let mut crowded = false;
+        let process = rustix::io::fcntl_dupfd_cloexec(&child.pidfd, 3);
+        let process = process.map_err(|error| no_memory(&error.into()))?;
+        let watched = async {
+            tokio::select! {
+                too_much = talk => too_much,
+                () = threads::too_many(&process, limits.processes) => {
+                    crowded = true;
+                    false
+                }
+            }
+        };
+        let talk = beside(way, tokio::time::timeout(limits.wall, watched)).await;
         let (overstayed, too_much) = (talk.is_err(), talk.unwrap_or(false));
         let mut ended = match ended {
             Some(ended) => ended,
@@ -179,7 +201,11 @@ impl Compiled {
             not_started(socket).await?;
         }
         heard.too_much = too_much;
-        verdict(script, heard, ended, limits, started.elapsed(), isolation)
+        let mut verdict = verdict(script, heard, ended, limits, started.elapsed(), isolation)?;
+        if crowded {
+            verdict.result = Err(ScriptError::too_many(limits.processes));
+        }
+        Ok(verdict)
     }
 
     /// How often a script was compiled.

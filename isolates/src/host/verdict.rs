@@ -45,6 +45,7 @@ pub(crate) fn of(
         }
     };
     let Outcome { result, stdout, stderr, memory: _ } = outcome;
+    let result = result.map_err(|error| error.or_disk(limits.disk));
     Ok(Verdict { result, stdout, stderr, duration, memory_used, isolation })
 }
 
@@ -78,6 +79,9 @@ pub(crate) fn head(mut text: String) -> String {
 fn died(ended: &Ended, limits: &Limits) -> ScriptError {
     if ended.overstayed || ended.signal == Some(libc::SIGXCPU) {
         return ScriptError::too_late();
+    }
+    if ended.signal == Some(libc::SIGXFSZ) {
+        return ScriptError::new("script_error", "File too large").or_disk(limits.disk);
     }
     // Code that cannot get memory aborts, or ends itself by a trap (V8 of late); code that
     // overflows its stack gets a SEGV.

@@ -63,13 +63,23 @@ impl Ahead {
         settings: &str,
     ) -> Result<(Child, Strength), Refused> {
         let strength = self.strength(options, usual).await?;
-        may_have_network(strength)?;
         let coming =
             begin(options.worker_exe.clone(), self.kind, settings.to_owned(), strength).await;
         let child = coming
             .map_err(|_| unavailable("the process' thread ended"))?
             .map_err(|(layer, why)| unavailable(&format!("{layer}: {why}")))?;
         Ok((child, strength))
+    }
+
+    /// The same for one that may use the network.
+    pub(crate) async fn alone_online(
+        &self,
+        options: &Options,
+        usual: &str,
+        settings: &str,
+    ) -> Result<(Child, Strength), Refused> {
+        may_have_network(self.strength(options, usual).await?)?;
+        self.alone(options, usual, settings).await
     }
 
     /// A process with these settings that is ready; so many are begun for those to come.

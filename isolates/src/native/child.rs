@@ -1,7 +1,8 @@
 //! A process that waits for one job, locked in, and the talk with it.
 
 use super::frames::Said;
-use crate::api::{Limits, Refused, Verdict};
+use super::threads;
+use crate::api::{Limits, Refused, ScriptError, Verdict};
 use crate::host::verdict::{self, head};
 use crate::network::{self, Egress, Way};
 use crate::wire::Ended;
@@ -92,7 +93,14 @@ impl Child {
             }
             said.hear(&mut socket, most).await;
         };
-        let overstayed = tokio::time::timeout(limits.wall, talk).await.is_err();
+        let mut crowded = false;
+        let watched = async {
+            tokio::select! {
+                () = talk => {}
+                () = threads::too_many(&self.pidfd, limits.processes) => crowded = true,
+            }
+        };
+        let overstayed = tokio::time::timeout(limits.wall, watched).await.is_err();
         let too_much = said.too_much;
         match said.outcome() {
             Ok(outcome) => {
@@ -109,6 +117,9 @@ impl Child {
                     verdict::of(None, Some(ended), too_much, limits, started.elapsed(), isolation)?;
                 (verdict.stdout, verdict.stderr) =
                     if too_much { (head(stdout), head(stderr)) } else { (stdout, stderr) };
+                if crowded {
+                    verdict.result = Err(ScriptError::too_many(limits.processes));
+                }
                 Ok(verdict)
             }
         }

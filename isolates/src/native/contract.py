@@ -159,6 +159,8 @@ def explain(error):
     told = {"code": "script_error", "message": f"{type(error).__name__}: {error}".rstrip(": ")}
     if isinstance(error, ModuleNotFoundError):
         told["hint"] = MISSING
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        told["hint"] = "each thread takes memory: use fewer, or raise the step's `memory`"
     if frames:
         last = frames[-1]
         told["line"] = last.lineno

@@ -26,6 +26,7 @@ pub(crate) mod interpreter;
 mod run;
 mod settings;
 pub(crate) mod start;
+pub(crate) mod threads;
 mod zygote;
 
 pub(crate) use enter::become_zygote;

@@ -4,7 +4,7 @@ use super::child::{Child, unavailable};
 use super::interpreter::Interpreter;
 use super::settings::Settings;
 use super::zygote::{Special, Zygote};
-use crate::api::{Limits, Options, Refused, Script, Strength, Verdict};
+use crate::api::{Limits, Options, Refused, Script, Strength, USUAL_DISK, Verdict};
 use crate::host::process::{Failure, twice};
 use crate::network::{Egress, beside};
 use serde_json::json;
@@ -51,7 +51,8 @@ impl Native {
         egress: Option<&Arc<dyn Egress>>,
     ) -> Result<Verdict, Refused> {
         let imports = packages.own.is_some() || imports(&script.source);
-        let special = Special { packages: packages.own, network: egress.is_some() };
+        let special =
+            Special { packages: packages.own, network: egress.is_some(), disk: limits.disk };
         let (zygote, mut child) =
             self.child(options, packages.all.as_ref(), &special, imports).await?;
         let (socket, way) = child.ready(egress).await?;
@@ -99,7 +100,7 @@ impl Native {
             may_have_network(zygote.strength)?;
         }
         let child = match special {
-            Special { packages: None, network: false } => zygote.take().await?,
+            Special { packages: None, network: false, disk: USUAL_DISK } => zygote.take().await?,
             special => zygote.take_with(special).await?,
         };
         Ok((zygote, child))

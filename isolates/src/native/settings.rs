@@ -1,7 +1,7 @@
 //! What a zygote is told: by the server to the worker, and by the worker to the interpreter.
 
 use super::interpreter::Interpreter;
-use crate::api::Strength;
+use crate::api::{Strength, USUAL_DISK};
 use crate::sandbox::{self, Profile};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 const MIB: u64 = 1024 * 1024;
 
 /// A script's own folder, in bytes and files.
-const TMP_BYTES: u64 = 64 * MIB;
+const TMP_BYTES: u64 = USUAL_DISK;
 const TMP_FILES: u64 = 4096;
 
 /// Printed text that a child sends at most, in bytes.

@@ -19,13 +19,14 @@ pub(crate) async fn too_many(process: &OwnedFd, most: u32) {
             return;
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// None when the process has ended, or nobody knows.
 fn count(process: &OwnedFd) -> Option<u32> {
     // Its number here may be another one than in its own namespace, and another process' later.
-    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", process.as_raw_fd())).ok()?;
+    let info =
+        std::fs::read_to_string(format!("/proc/self/fdinfo/{}", process.as_raw_fd())).ok()?;
     let pid: u32 = field(&info, "Pid:")?;
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     field(&status, "Threads:")

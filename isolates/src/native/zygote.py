@@ -66,10 +66,10 @@ def must(result, what):
     return result
 
 
-def own_folder():
+def own_folder(disk):
     """A private /tmp, bounded in bytes and files; it is gone with the child."""
     must(LIBC.unshare(CLONE_NEWNS | CLONE_NEWIPC), "unshare")
-    options = f"size={SETTINGS['tmp_bytes']},nr_inodes={SETTINGS['tmp_files']},mode=700"
+    options = f"size={disk},nr_inodes={SETTINGS['tmp_files']},mode=700"
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
     must(LIBC.mount(b"script", b"/tmp", b"tmpfs", ctypes.c_ulong(flags), options.encode()), "mount")
     os.chdir("/tmp")
@@ -129,19 +129,21 @@ def landlock(packages, port):
     os.close(ruleset)
 
 
-def lock_in(packages, port):
+def lock_in(packages, port, disk):
     must(LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "pdeathsig")
     if os.getppid() != ZYGOTE:
         os._exit(5)
     must(LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     if SETTINGS["own_folder"]:
-        own_folder()
+        own_folder(disk)
     if "capabilities" not in OFF:
         drop_capabilities()
     # Changing capabilities makes a process dumpable or not by the system's own rules.
     must(LIBC.prctl(PR_SET_DUMPABLE, int("dumpable" in OFF), 0, 0, 0), "dumpable")
     if "limits" not in OFF:
         for what, limit in SETTINGS["rlimits"]:
+            if what == resource.RLIMIT_FSIZE and SETTINGS["own_folder"]:
+                limit = disk
             resource.setrlimit(what, (limit, limit))
     if "landlock" not in OFF:
         landlock(packages, port)
@@ -197,7 +199,7 @@ def child(sock, special):
     if special.get("packages"):
         packages = f"{SETTINGS['packages']}/{special['packages']}"
     port = way_out(sock) if special.get("network") else None
-    lock_in(packages, port)
+    lock_in(packages, port, special.get("disk", SETTINGS["tmp_bytes"]))
     if packages is not None:
         sys.path.append(packages)
     warm_up()

@@ -48,6 +48,8 @@ pub(super) struct Special<'a> {
     pub(super) packages: Option<&'a str>,
     /// Whether it has a way out.
     pub(super) network: bool,
+    /// Bytes of its own folder.
+    pub(super) disk: u64,
 }
 
 /// A zygote that runs. Dropping it ends it, and every child that waits.

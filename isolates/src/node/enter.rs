@@ -4,7 +4,7 @@ use super::flavour::Flavour;
 use super::program::Program;
 use crate::api::Strength;
 use crate::native::start::{tell_failure, tell_listener, tell_process};
-use crate::sandbox::program::{self, Room};
+use crate::sandbox::program::{self, Own, Room};
 use crate::sandbox::{Missing, network, packages_seen};
 use crate::worker::leave;
 use rustix::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -27,8 +27,7 @@ pub(crate) struct Settings {
     pub(crate) memory: u64,
     /// The environment of packages that the script sees.
     pub(crate) packages: Option<PathBuf>,
-    /// Whether it has a way out.
-    pub(crate) network: bool,
+    pub(crate) own: Own,
 }
 
 /// Never returns: the process is the program then, or has told why not. The socket is descriptor 0.
@@ -57,7 +56,7 @@ fn start(socket: &OwnedFd, strength: Strength, settings: &Settings) -> Result<Mi
         readable: &readable,
         packages,
         memory: settings.memory.saturating_add(settings.flavour.base()),
-        network: settings.network,
+        own: settings.own,
     };
     let locked = program::enter(
         strength,

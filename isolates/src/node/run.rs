@@ -4,11 +4,12 @@ use super::NODE;
 use super::enter::Settings;
 use super::flavour::Flavour;
 use super::program::Program;
-use crate::api::{Limits, Options, Refused, Verdict};
+use crate::api::{Limits, Options, Refused, USUAL_DISK, Verdict};
 use crate::native::ahead::Ahead;
 use crate::native::child::unavailable;
 use crate::native::in_force;
 use crate::network::{Egress, beside};
+use crate::sandbox::program::Own;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -108,18 +109,20 @@ impl One {
         // In whole MiB, as they count.
         let memory = limits.memory.clamp(LEAST_MEMORY, u64::MAX - MIB).next_multiple_of(MIB);
         let (ahead, most) = match &packages {
+            _ if limits.disk != USUAL_DISK => (&self.special, 0),
             Some(_) => (&self.special, 0),
             None => (&self.ahead, options.node_ahead),
         };
         let settings = |network| {
+            let own = Own { network, disk: limits.disk };
             let (program, packages) = (program.clone(), packages.clone());
-            serde_json::to_string(&Settings { flavour, program, memory, packages, network })
+            serde_json::to_string(&Settings { flavour, program, memory, packages, own })
                 .map_err(|error| unavailable(&error.to_string()))
         };
         let usual = settings(false)?;
         let (mut child, strength) = match egress {
             None => ahead.take(options, &usual, most).await?,
-            Some(_) => ahead.alone(options, &usual, &settings(true)?).await?,
+            Some(_) => ahead.alone_online(options, &usual, &settings(true)?).await?,
         };
         let (socket, way) = child.ready(egress).await?;
         let job = json!({

@@ -21,16 +21,12 @@ use rustix::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use serde::{Deserialize, Serialize};
 use std::ffi::{CStr, CString};
 use std::path::{Path, PathBuf};
 
 /// The descriptor through which the program starts; above [`limits::DESCRIPTORS`].
 pub(super) const DOOR: i32 = 300;
-
-const MIB: u64 = 1024 * 1024;
-
-/// Bytes of a program's own folder.
-pub(crate) const DISK: u64 = 64 * MIB;
 
 /// So many files may be in it.
 pub(crate) const FILES: u64 = 4096;
@@ -55,8 +51,16 @@ pub(crate) struct Room<'a> {
     pub(crate) packages: Option<&'a Path>,
     /// Bytes of memory that it may write to.
     pub(crate) memory: u64,
+    pub(crate) own: Own,
+}
+
+/// What a process gets for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Own {
     /// Whether it has a way out.
     pub(crate) network: bool,
+    /// Bytes of a folder of its own.
+    pub(crate) disk: u64,
 }
 
 /// A process in which nothing but the start of its program is left to do.
@@ -82,9 +86,9 @@ pub(crate) fn enter(
     begun: impl FnOnce(OwnedFd) -> Result<(), Missing>,
     opened: impl FnOnce(OwnedFd) -> Result<(), Missing>,
 ) -> Result<Locked, Missing> {
-    let Room { folders, packages, network, program, .. } = *room;
-    let shown = Shown { folders, packages, certificates: network, program: Some(program) };
-    let Settled { own, gate } = settle(strength, shown, network, begun)?;
+    let Room { folders, packages, own, program, .. } = *room;
+    let shown = Shown { folders, packages, certificates: own.network, program: Some(program) };
+    let Settled { own, gate } = settle(strength, shown, own, begun)?;
     let port = gate.as_ref().map(|gate| gate.port);
     gate.map_or(Ok(()), |gate| opened(gate.listener))?;
     // Where programs have their loaders and libraries.
@@ -95,7 +99,7 @@ pub(crate) fn enter(
         readable: room.readable,
         own,
         memory: room.memory,
-        file_size: if own.is_some() { DISK } else { 0 },
+        file_size: if own.is_some() { room.own.disk } else { 0 },
         seconds: None,
         programs: false,
         port,
@@ -109,11 +113,11 @@ pub(crate) fn enter(
 pub(crate) fn settle(
     strength: Strength,
     shown: Shown<'_>,
-    network: bool,
+    own: Own,
     begun: impl FnOnce(OwnedFd) -> Result<(), Missing>,
 ) -> Result<Settled, Missing> {
-    let disk = Disk { bytes: DISK, files: FILES, runs: false };
-    let Settled { own, gate } = confine_with(strength, shown, disk, network)?;
+    let disk = Disk { bytes: own.disk, files: FILES, runs: false };
+    let Settled { own, gate } = confine_with(strength, shown, disk, own.network)?;
     let tell = |pid: Pid| {
         let process = pidfd_open(pid, PidfdFlags::empty());
         begun(process.map_err(|error| Missing::new("worker", error))?)

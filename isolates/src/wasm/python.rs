@@ -26,8 +26,13 @@ const MIB: u64 = 1024 * 1024;
 const KEPT: u64 = 128 * MIB;
 
 /// Compiling it takes some seconds, on a busy machine many, and this much memory.
-const COMPILER: Limits =
-    Limits { wall: Duration::from_mins(10), memory: 3 * 1024 * MIB, output: 128 * MIB };
+const COMPILER: Limits = Limits {
+    wall: Duration::from_mins(10),
+    memory: 3 * 1024 * MIB,
+    output: 128 * MIB,
+    processes: 1,
+    disk: 0,
+};
 
 /// Python in WebAssembly.
 #[derive(Debug)]

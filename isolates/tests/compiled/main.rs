@@ -12,6 +12,7 @@ mod abuse;
 mod compiling;
 mod contract;
 mod disk;
+mod limits;
 mod lives;
 #[path = "../shared/users.rs"]
 mod shared;

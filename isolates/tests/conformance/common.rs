@@ -172,7 +172,7 @@ pub(crate) fn template(source: &str, data: Value) -> Program {
 
 /// For what should end well, on a busy machine too.
 pub(crate) fn patient() -> Limits {
-    Limits { wall: Duration::from_mins(1), memory: 32 * MIB, output: MIB }
+    Limits { wall: Duration::from_mins(1), memory: 32 * MIB, output: MIB, ..Limits::default() }
 }
 
 /// For what must be stopped by the clock.

@@ -156,9 +156,9 @@ at_each_strength! {
 
     /// Limits without bounds do not make anything overflow.
     async fn limits_may_be_endless(world: &World) {
-        let limits = Limits { wall: Duration::MAX, memory: u64::MAX, output: u64::MAX };
+        let limits = Limits { wall: Duration::MAX, memory: u64::MAX, output: u64::MAX, ..Limits::default() };
         assert_eq!(world.run(js("return 1"), limits).await.unwrap().result.unwrap(), 1);
-        let limits = Limits { wall: Duration::ZERO, memory: 0, output: 0 };
+        let limits = Limits { wall: Duration::ZERO, memory: 0, output: 0, ..Limits::default() };
         let error = world.run(js("return 1"), limits).await.unwrap().result.unwrap_err();
         assert!(["script_timeout", "script_memory", "script_crashed", "script_output"].contains(&error.code.as_ref()), "{error:?}");
     }

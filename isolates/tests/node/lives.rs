@@ -73,10 +73,10 @@ at_each_strength! {
     }
 
     async fn limits_may_be_endless_or_nothing(world: World) {
-        let limits = Limits { wall: Duration::from_hours(1), memory: u64::MAX, output: u64::MAX };
+        let limits = Limits { wall: Duration::from_hours(1), memory: u64::MAX, output: u64::MAX, ..Limits::default() };
         let verdict = world.verdict(world.js("return 1", Value::Null), limits).await;
         assert_eq!(verdict.result, Ok(json!(1)));
-        let limits = Limits { wall: Duration::ZERO, memory: 0, output: 0 };
+        let limits = Limits { wall: Duration::ZERO, memory: 0, output: 0, ..Limits::default() };
         let error = world.verdict(world.js("return 1", Value::Null), limits).await.result.unwrap_err();
         assert!(["script_timeout", "script_output"].contains(&error.code.as_ref()), "{error:?}");
     }

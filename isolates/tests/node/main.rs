@@ -11,6 +11,7 @@
 mod abuse;
 mod contract;
 mod layers;
+mod limits;
 mod lives;
 #[path = "../shared/users.rs"]
 mod shared;

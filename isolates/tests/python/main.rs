@@ -9,6 +9,7 @@
 mod abuse;
 mod contract;
 mod layers;
+mod limits;
 #[path = "../shared/users.rs"]
 mod shared;
 mod users;

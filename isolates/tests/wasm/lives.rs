@@ -109,7 +109,7 @@ at_each_strength! {
     }
 
     async fn limits_may_be_endless(world: &World) {
-        let limits = Limits { wall: Duration::MAX, memory: u64::MAX, output: u64::MAX };
+        let limits = Limits { wall: Duration::MAX, memory: u64::MAX, output: u64::MAX, ..Limits::default() };
         assert_eq!(world.verdict(&constant(1), Value::Null, limits).await.result, Ok(1.into()));
     }
 }

@@ -153,7 +153,7 @@ pub(crate) fn wasm(source: &str, variables: Value) -> Program {
 
 /// For what should end well, on a busy machine too.
 pub(crate) fn patient() -> Limits {
-    Limits { wall: Duration::from_mins(1), memory: 32 * MIB, output: MIB }
+    Limits { wall: Duration::from_mins(1), memory: 32 * MIB, output: MIB, ..Limits::default() }
 }
 
 /// For what must be stopped by the clock.

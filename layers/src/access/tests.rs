@@ -108,6 +108,7 @@ async fn the_policy_is_the_ceiling() {
         own_addresses: vec![],
         script_languages: vec!["python".into()],
         script_network: false,
+        script_limits: crate::ScriptLimits::default(),
     };
     let world = World::with_policy(policy);
     let all = || Grants {

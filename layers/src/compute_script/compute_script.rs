@@ -55,6 +55,12 @@ pub(crate) struct Input {
     timeout: Option<TimeSpan>,
     /// The most memory it may take. 128 MiB unless told otherwise.
     memory: Option<ByteSize>,
+    /// The most threads that it may have at once, those of its runtime included; 256 unless told
+    /// otherwise, at least 16. For Python, Node, Rust and Go; the others have one.
+    processes: Option<u32>,
+    /// How much it may write into its own folder, `/tmp`; 64 MiB unless told otherwise. The same
+    /// languages have one, with a sandbox of strength A.
+    disk: Option<ByteSize>,
 }
 
 fn javascript() -> String {
@@ -146,6 +152,8 @@ impl Atom for ComputeScript {
             dependencies,
             timeout,
             memory,
+            processes,
+            disk,
         } = input;
         let language = language(&name)?;
         let runtime = asked.as_deref().map(runtime).transpose()?;
@@ -153,7 +161,7 @@ impl Atom for ComputeScript {
         let environment =
             dependencies::prepare(&cx, language, runtime, &script, dependencies.as_ref()).await?;
         let script = Script { language, runtime, source: script, variables };
-        let bounds = Bounds { timeout, memory };
+        let bounds = Bounds { timeout, memory, processes, disk };
         let environment = environment.as_ref();
         let ran = script::run_script(&cx, Self::CARD.name, script, bounds, environment).await?;
         Ok(Output {
@@ -219,6 +227,9 @@ mod tests {
                     ),
                     (json!({ "script": "return 1", "memory": "lots" }), "`memory`", "`memory`: "),
                     (json!({ "script": "return 1", "memory": "1000GiB" }), "`memory`", "at most"),
+                    (json!({ "script": "return 1", "disk": "1GiB" }), "`disk`", "script_disk"),
+                    (json!({ "script": "return 1", "processes": 9999 }), "`processes`", "at most"),
+                    (json!({ "script": "return 1", "processes": 1 }), "`processes`", "at least"),
                     (
                         json!({ "script": "return 1", "variables": [] }),
                         "`variables`",

@@ -116,7 +116,8 @@ impl Atom for TransformData {
             }
         };
         let program = Program::Jq { filter, input: data, variables };
-        let ran = script::run(&cx, Self::CARD.name, program, Bounds { timeout, memory }).await?;
+        let bounds = Bounds { timeout, memory, ..Bounds::default() };
+        let ran = script::run(&cx, Self::CARD.name, program, bounds).await?;
         let Value::Array(results) = ran.result else {
             return Err(Failure::bug("a jq filter did not give a list of its answers"));
         };

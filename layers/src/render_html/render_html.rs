@@ -137,7 +137,7 @@ impl Atom for RenderHtml {
     }
 
     async fn run(cx: Cx, input: Input) -> Result<Output, Failure> {
-        let bounds = Bounds { timeout: input.timeout, memory: input.memory };
+        let bounds = Bounds { timeout: input.timeout, memory: input.memory, ..Bounds::default() };
         let source = match (input.template, input.template_file) {
             (Some(text), None) => text,
             (None, Some(path)) => read(&cx, path).await?,
