@@ -39,7 +39,9 @@ impl World {
         }
         let exe = folder.path().join(name);
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_isolate-worker"), &exe).unwrap();
-        let isolates = Isolates::new(Options { maximum: strength, ..Options::new(exe) });
+        // `lives.rs` counts them.
+        let options = Options { maximum: strength, compiled_ahead: 1, ..Options::new(exe) };
+        let isolates = Isolates::new(options);
         Self { isolates, strength, _folder: folder }
     }
 
