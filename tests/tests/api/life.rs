@@ -27,7 +27,8 @@ async fn a_cancel_ends_the_execution_and_closes_what_is_out() {
 #[tokio::test]
 async fn a_cancel_kills_an_endless_script() {
     let world = World::new().await;
-    let runner = world.start().await;
+    // Else a process that waits for the next script could be taken for this one's.
+    let runner = world.server().env("JALM_ISOLATION__ISOLATE_AHEAD", "0").start().await;
     let script = |code: &str| {
         json!({ "intent": "script", "steps": [
             { "id": "script", "atom": "compute_script", "timeout": "10m", "input": { "script": code } },

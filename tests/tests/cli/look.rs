@@ -157,7 +157,7 @@ async fn doctor_looks_at_everything_and_says_what_is_wrong() {
         .iter()
         .map(|check| check["check"].as_str().unwrap())
         .collect();
-    assert_eq!(checks, ["data", "store", "isolation", "open files"]);
+    assert_eq!(checks, ["data", "store", "isolation", "python", "open files"]);
     assert!(report["isolation"]["layers"].as_array().unwrap().len() >= 2, "{report:#}");
     // A file where the folder should be.
     world.file("taken", "x");
