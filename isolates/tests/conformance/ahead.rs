@@ -16,6 +16,11 @@ fn kill(pid: u32) {
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
 }
 
+fn parent(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+}
+
 at_each_strength! {
     async fn as_many_as_are_wanted_wait_and_each_serves_one_script(world: &World) {
         let strength = world.isolates.report().await.strength.unwrap();
@@ -62,18 +67,25 @@ at_each_strength! {
         world.still_works().await;
     }
 
-    async fn one_that_is_killed_while_it_waits_is_missed_by_nobody(world: &World) {
+    async fn one_that_is_killed_while_it_waits_is_replaced(world: &World) {
         let strength = world.isolates.report().await.strength.unwrap();
         let world = World::ahead(strength, &[], AHEAD);
-        world.still_works().await;
+        // No script has run, so that none of them is on its way out.
+        world.isolates.report().await;
         let there = world.processes_are(|now| now == worker(strength) + AHEAD).await;
-        // The worker is older than its children.
-        let mut children = there;
-        children.sort_unstable();
-        for pid in &children[worker(strength)..] {
-            kill(*pid);
-        }
+        let parents: Vec<u32> = there.iter().filter_map(|pid| parent(*pid)).collect();
+        let children: Vec<u32> =
+            there.into_iter().filter(|pid| !parents.contains(pid)).collect();
+        assert_eq!(children.len(), AHEAD);
+        children.into_iter().for_each(kill);
         world.processes_are(|now| now == worker(strength)).await;
+        // The news of their death may come after the next script took one.
+        for _ in 0..AHEAD {
+            match world.run(js("return 1"), patient()).await.unwrap().result {
+                Ok(one) => assert_eq!(one, 1),
+                Err(error) => assert_eq!(error.code, "script_crashed"),
+            }
+        }
         for _ in 0..2 * AHEAD {
             world.still_works().await;
         }
