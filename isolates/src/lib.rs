@@ -17,6 +17,7 @@ mod deps;
 mod engines;
 mod host;
 mod languages;
+mod mutex;
 mod native;
 mod network;
 mod node;

@@ -1,10 +1,11 @@
 //! Programs in memory, the least used ones going first.
 
 use crate::languages::Language;
+use crate::mutex::lock;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use sha2::{Digest, Sha256};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// What a program comes from: source, language, toolchain and flags.
 pub(crate) type Key = [u8; 32];
@@ -49,7 +50,7 @@ pub(crate) struct Kept(Mutex<Vec<(Key, Arc<Binary>)>>);
 impl Kept {
     /// The program, if it is here.
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<Binary>> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.0);
         let at = all.iter().position(|(known, _)| known == key)?;
         let found = all.remove(at);
         let binary = found.1.clone();
@@ -59,7 +60,7 @@ impl Kept {
 
     /// Keeps a program, and of the others as many as there is room for in so many bytes.
     pub(crate) fn put(&self, key: Key, binary: &Arc<Binary>, most: u64) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.0);
         all.retain(|(known, _)| *known != key);
         all.push((key, binary.clone()));
         let mut bytes: u64 = all.iter().map(|(_, binary)| binary.bytes).sum();

@@ -5,9 +5,8 @@ use super::Settings;
 use super::error::DependencyError;
 use super::lock::Lock;
 use super::store::Temporary;
-use super::tool::Tool;
+use super::tool::{self, Tool};
 use super::wanted::Requirements;
-use crate::native::interpreter::locate;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -22,13 +21,8 @@ pub(super) struct Cargo(PathBuf);
 
 impl Cargo {
     pub(super) fn find(cargo: &Path) -> Result<Self, DependencyError> {
-        locate(cargo, std::env::var_os("PATH").as_deref()).map(Self).ok_or_else(|| {
-            DependencyError::new(
-                "dependency_tool_missing",
-                format!("there is no `{}` here, which fetches crates", cargo.display()),
-                "install Cargo (with rustup, or Debian: `apt install cargo`), or name it in the settings (`isolation.cargo`)",
-            )
-        })
+        let install = "install Cargo (with rustup, or Debian: `apt install cargo`), or name it in the settings (`isolation.cargo`)";
+        tool::find(cargo, "fetches crates", install).map(Self)
     }
 
     /// Finds exact versions.
@@ -45,9 +39,7 @@ impl Cargo {
         self.tool(folder.path(), &["generate-lockfile"]).run(settings, exe).await?;
         let lock = folder.read(&format!("built/{LOCK}"))?;
         let packages = pinned(&lock)?;
-        let files = [(MANIFEST, manifest), (LOCK, lock)];
-        let files = files.into_iter().map(|(name, text)| (name.to_owned(), text));
-        Lock::new(wanted, packages, files.collect::<BTreeMap<_, _>>())
+        Lock::new(wanted, packages, [(MANIFEST, manifest), (LOCK, lock)])
     }
 
     /// Fetches what is pinned into a folder of `folder`, and gives that.

@@ -29,11 +29,14 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    pub(super) fn new(
+    /// `files`: their names and texts.
+    pub(super) fn new<const N: usize>(
         wanted: &Requirements,
         mut packages: Vec<String>,
-        files: BTreeMap<String, String>,
+        files: [(&str, String); N],
     ) -> Result<Self, DependencyError> {
+        let files: BTreeMap<String, String> =
+            files.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
         packages.sort();
         packages.dedup();
         let size = files.values().chain(&packages).map(String::len).sum::<usize>();
@@ -92,7 +95,7 @@ mod tests {
         let of = |name: &str| {
             Requirements::of(Language::Python, None, "", Some(&json!([name]))).unwrap().unwrap()
         };
-        let files = BTreeMap::from([("requirements.txt".to_owned(), "six==1".to_owned())]);
+        let files = [("requirements.txt", "six==1".to_owned())];
         let lock = Lock::new(&of("six"), vec!["six==1".to_owned()], files).unwrap();
         let value = lock.to_json();
         assert_eq!(Lock::recorded(&value, &of("six")), Some(lock));

@@ -4,11 +4,9 @@ use super::Settings;
 use super::error::DependencyError;
 use super::lock::Lock;
 use super::store::Temporary;
-use super::tool::Tool;
+use super::tool::{self, Tool};
 use super::wanted::Requirements;
-use crate::native::interpreter::locate;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const MANIFEST: &str = "package.json";
@@ -32,13 +30,9 @@ pub(super) struct Npm(PathBuf);
 
 impl Npm {
     pub(super) fn find(npm: &Path) -> Result<Self, DependencyError> {
-        locate(npm, std::env::var_os("PATH").as_deref()).map(Self).ok_or_else(|| {
-            DependencyError::new(
-                "dependency_tool_missing",
-                format!("there is no `{}` here, which installs packages of Node", npm.display()),
-                "install npm (Debian: `apt install npm`), or name it in the settings (`isolation.npm`)",
-            )
-        })
+        let install =
+            "install npm (Debian: `apt install npm`), or name it in the settings (`isolation.npm`)";
+        tool::find(npm, "installs packages of Node", install).map(Self)
     }
 
     /// Finds exact versions.
@@ -61,9 +55,7 @@ impl Npm {
         tool.run(settings, exe).await?;
         let lock = folder.read(LOCK)?;
         let packages = pinned(&lock)?;
-        let files = [(MANIFEST, manifest), (LOCK, lock)];
-        let files = files.into_iter().map(|(name, text)| (name.to_owned(), text));
-        Lock::new(wanted, packages, files.collect::<BTreeMap<_, _>>())
+        Lock::new(wanted, packages, [(MANIFEST, manifest), (LOCK, lock)])
     }
 
     /// Installs what is pinned into a folder of `folder`, and gives that.

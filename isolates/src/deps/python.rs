@@ -137,7 +137,7 @@ impl Python {
             Installer::Pip => from_report(&folder.read("report.json")?)?,
             Installer::Uv(_) => folder.read(FILE)?,
         };
-        Lock::new(wanted, names(&text), BTreeMap::from([(FILE.to_owned(), text)]))
+        Lock::new(wanted, names(&text), [(FILE, text)])
     }
 
     /// Installs what is pinned into a folder of `folder`, and gives that.

@@ -13,12 +13,13 @@
 use super::error::DependencyError;
 use super::lock::Lock;
 use super::wanted::Source;
+use crate::mutex::lock;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[derive(Debug)]
@@ -96,7 +97,7 @@ impl Store {
     /// One at a time for each name.
     pub(super) async fn turn(&self, name: String) -> tokio::sync::OwnedMutexGuard<()> {
         let turn = {
-            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut turns = lock(&self.turns);
             // Nobody waits for those that only this table holds.
             turns.retain(|_, turn| Arc::strong_count(turn) > 1);
             turns.entry(name).or_default().clone()

@@ -5,6 +5,7 @@ use super::keeper::{Done, End, Order};
 use super::{INSTALL, Settings};
 use crate::api::WORKER_ARG;
 use crate::host::process;
+use crate::native::interpreter::locate;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -32,6 +33,14 @@ const PASSED: [&str; 16] = [
     "REQUESTS_CA_BUNDLE",
     "CURL_CA_BUNDLE",
 ];
+
+/// A tool of this host, by name or path. `does` and `install` are for whoever lacks it.
+pub(super) fn find(name: &Path, does: &str, install: &str) -> Result<PathBuf, DependencyError> {
+    locate(name, std::env::var_os("PATH").as_deref()).ok_or_else(|| {
+        let message = format!("there is no `{}` here, which {does}", name.display());
+        DependencyError::new("dependency_tool_missing", message, install)
+    })
+}
 
 /// A tool and what it is to do.
 #[derive(Debug)]

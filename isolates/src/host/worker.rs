@@ -2,6 +2,7 @@
 
 use super::process::{self, Failure, end, first_notice, receive};
 use crate::api::{Report, Strength, WORKER_ARG};
+use crate::mutex::lock;
 use crate::wire::{Ended, Notice, Order};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::IoSlice;
@@ -14,7 +15,7 @@ use std::mem::MaybeUninit;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -175,10 +176,6 @@ impl Worker {
             let _ = listener.join();
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The life of a worker's thread: start the process, hear it out, see it end.

@@ -5,6 +5,7 @@ use super::child::Child;
 use super::settings::Settings;
 use crate::api::{Refused, Strength, WORKER_ARG};
 use crate::host::process::{self, Failure};
+use crate::mutex::lock;
 use crate::wire::{Ended, Notice};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, OwnedFd};
@@ -20,7 +21,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Child as Process;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
@@ -338,10 +339,6 @@ fn listen(link: &Link, ready: &UnboundedSender<(u32, Child)>) {
             _ => return,
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// `pid, wait status, resident memory in KiB`, 8 bytes each.

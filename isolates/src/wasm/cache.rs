@@ -1,8 +1,9 @@
 //! Compiled modules in the server's memory: bytes that it never reads.
 
 use super::compile::Shape;
+use crate::mutex::lock;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::sync::OnceCell;
 
 /// The hash of a source.
@@ -86,7 +87,7 @@ impl Cache {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 }
 

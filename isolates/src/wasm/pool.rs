@@ -4,9 +4,10 @@ use super::process::Runner;
 use super::wire::{BEGINS, Head, Job, NO_CODE};
 use crate::api::{Limits, Options, Refused, Strength, Verdict};
 use crate::host::verdict;
+use crate::mutex::lock;
 use crate::native::frames::Said;
 use std::fs::File;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
@@ -137,7 +138,7 @@ impl Pool {
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Runner>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.idle)
     }
 }
 

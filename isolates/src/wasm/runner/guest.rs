@@ -1,9 +1,10 @@
 //! What one call has: bounds of its memory, and a place for what it prints.
 
+use crate::mutex::lock;
 use crate::wasm::engine::{PARTS, TABLE_ELEMENTS};
 use bytes::Bytes;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
 use wasmtime::{ResourceLimiter, Result, format_err};
@@ -132,7 +133,7 @@ impl Printed {
     }
 
     fn lock(&self) -> MutexGuard<'_, Text> {
-        self.text.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.text)
     }
 
     fn add(&self, bytes: &[u8]) -> Result<()> {
